@@ -1,0 +1,134 @@
+package fence
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// kernelTimeout bounds every method of a Manager. The kernel takes about a
+// millisecond for all of it, and longer only while others change large tables.
+const kernelTimeout = 300 * time.Millisecond
+
+// dialer opens the socket that one batch of orders, or one question, goes
+// through; the deadline of ctx is that of the exchange.
+type dialer func(ctx context.Context) (*nftables.Conn, error)
+
+// dialKernel is the dialer of the running host.
+func dialKernel(ctx context.Context) (*nftables.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error { return limit(ctx, c) }))
+}
+
+// limit gives the socket the deadline of ctx.
+func limit(ctx context.Context, c *netlink.Conn) error {
+	d, _ := ctx.Deadline() // the zero time, no deadline, if there is none
+	return c.SetDeadline(d)
+}
+
+// explain turns what the kernel says to a batch into what the caller can act on.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: %w", ErrForbidden, err)
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, unix.ENOBUFS):
+		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+	return err
+}
+
+// generation asks for the number that the kernel gives to the present state of
+// all rules of the network namespace. It is never 0.
+func generation(ctx context.Context) (uint32, error) {
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the generation of rules: %w", err)
+	}
+	n, err := askGeneration(ctx, c)
+	if err := errors.Join(err, c.Close()); err != nil {
+		return 0, fmt.Errorf("ask for the generation of rules: %w", err)
+	}
+	return n, nil
+}
+
+func askGeneration(ctx context.Context, c *netlink.Conn) (uint32, error) {
+	if err := limit(ctx, c); err != nil {
+		return 0, err
+	}
+	replies, err := c.Execute(netlink.Message{
+		Header: netlink.Header{
+			Type:  unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN,
+			Flags: netlink.Request,
+		},
+		Data: make([]byte, 4), // struct nfgenmsg: any family, version 0
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range replies {
+		attrs, err := netlink.NewAttributeDecoder(r.Data[min(4, len(r.Data)):])
+		if err != nil {
+			return 0, err
+		}
+		attrs.ByteOrder = binary.BigEndian
+		for attrs.Next() {
+			if attrs.Type() == unix.NFTA_GEN_ID {
+				return attrs.Uint32(), nil
+			}
+		}
+	}
+	return 0, errors.New("no number in the answer")
+}
+
+// matches reads the table and says whether it is whole and holds l. A table that
+// cannot be read counts as broken: the library hides why, most times there is
+// none, and what else it may be shows when it is replaced.
+func (t *table) matches(c *nftables.Conn, l lists) bool {
+	for _, chain := range []*nftables.Chain{t.in, t.out} {
+		rules, err := c.GetRules(t.Table, chain)
+		if err != nil || len(rules) != t.rulesOf(chain) {
+			return false
+		}
+	}
+	for _, s := range t.contents(l) {
+		elements, err := c.GetSetElements(s.set)
+		if err != nil {
+			return false
+		}
+		var keys [][]byte
+		for _, e := range elements {
+			keys = append(keys, e.Key)
+		}
+		slices.SortFunc(keys, bytes.Compare)
+		if !slices.EqualFunc(keys, s.keys, slices.Equal) {
+			return false
+		}
+	}
+	return true
+}
+
+// rulesOf counts the rules that a chain should have.
+func (t *table) rulesOf(c *nftables.Chain) int {
+	n := 0
+	for _, r := range t.rules {
+		if r.Chain == c {
+			n++
+		}
+	}
+	return n
+}
