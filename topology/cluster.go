@@ -1,0 +1,45 @@
+package topology
+
+import "net/netip"
+
+// Cluster is one consistent reading of everything the cluster keeps in etcd.
+// The maps are never nil when it comes from the store.
+type Cluster struct {
+	Rev        Rev                         `json:"rev"` // of etcd when it was read
+	Spec       Entry[Spec]                 `json:"spec"`
+	Mode       Entry[ModeSetting]          `json:"mode"`
+	Intents    map[string]Entry[Intent]    `json:"intents"`  // by name
+	Memories   map[string]Entry[Memory]    `json:"memories"` // by name
+	Hosts      map[HostID]Entry[Report]    `json:"hosts"`
+	Writer     Entry[Writer]               `json:"writer"`
+	Phase      Entry[Phase]                `json:"phase"`
+	Reign      Entry[Reign]                `json:"reign"`
+	Bids       map[HostID]Entry[Bid]       `json:"bids"`
+	Claims     map[netip.Addr]Entry[Claim] `json:"claims"`
+	Pins       map[netip.Addr]Entry[Pin]   `json:"pins"`
+	Switchover Entry[Switchover]           `json:"switchover"`
+}
+
+// Epoch is the number of the reign that runs, 0 when there is no writer.
+func (c Cluster) Epoch() Rev { return c.Writer.Rev }
+
+// LastEpoch is the epoch of the writer, or of the last reign that opened.
+func (c Cluster) LastEpoch() Rev { return max(c.Writer.Rev, c.Reign.Value.Epoch) }
+
+// ReportOf finds the live report of a host by name. The second result is its id.
+func (c Cluster) ReportOf(name string) (Report, HostID, bool) {
+	for id, e := range c.Hosts {
+		if e.Value.Name == name {
+			return e.Value, id, true
+		}
+	}
+	return Report{}, "", false
+}
+
+// ModeNow is the mode in force; ACTIVE when nobody has said anything.
+func (c Cluster) ModeNow() Mode {
+	if !c.Mode.Present() {
+		return Active
+	}
+	return c.Mode.Value.Mode
+}

@@ -1,0 +1,231 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// Proof is what the bids of an election prove (R30): that some bid holds every
+// write that was ever acknowledged.
+type Proof struct {
+	OK      bool
+	Why     string         // how it is proven, or who is missing
+	Best    gtid.Set       // the longest proving position (R32)
+	Holders []HostID       // hosts whose bids hold Best, sorted
+	Counted map[HostID]Rev // the bids it rests on, for the campaign's guard
+	Forked  bool           // two proving bids hold what the other lacks: a person must look
+}
+
+// Prove weighs the bids placed after the last reign. It is (a) enough members
+// of the acker set, each still the mysqld that acknowledged, or (b) the last
+// writer itself with its binlog intact, or (c) anybody who has what a clean
+// stop left behind. Empty sets prove nothing.
+func Prove(c Cluster) Proof {
+	if !c.Reign.Present() {
+		return Proof{Why: "no writer was ever named; `mmmctl init --writer HOST` names the first one"}
+	}
+	reign, bids := c.Reign.Value, validBids(c)
+	ackers, missing := ackerBids(c, bids)
+	need := len(reign.Ackers) - reign.W + 1
+	var counted []HostID
+	var why string
+	switch {
+	case hasIncarnation(bids, reign.ID, reign.Incarnation):
+		counted, why = append(ackers, reign.ID), "the last writer "+reign.Name+" bids with its binlog intact"
+	case len(reign.Ackers) > 0 && len(ackers) >= need:
+		counted, why = ackers, fmt.Sprintf("%d of %d ackers bid, %d needed", len(ackers), len(reign.Ackers), need)
+	case reign.Closed != nil && len(holding(bids, *reign.Closed)) > 0:
+		counted, why = holding(bids, *reign.Closed), "the last stop was clean and a bid holds its position"
+	default:
+		return Proof{Why: fmt.Sprintf("%d of the %d bids needed are in; not heard: %s (or %s, the last writer)",
+			len(ackers), need, strings.Join(missing, ", "), reign.Name)}
+	}
+	p := best(bids, counted)
+	if p.OK {
+		p.Why = why
+	}
+	return p
+}
+
+// validBids are the bids placed after the last reign, by hosts whose mysqld has
+// not been restarted since.
+func validBids(c Cluster) map[HostID]Entry[Bid] {
+	out := map[HostID]Entry[Bid]{}
+	for id, b := range c.Bids {
+		rep, live := c.Hosts[id]
+		if live && b.Value.After == c.LastEpoch() && rep.Value.Incarnation == b.Value.Incarnation {
+			out[id] = b
+		}
+	}
+	return out
+}
+
+// ackerBids are the members of the acker set that bid in the incarnation that
+// acknowledged, and the names of the others with the cause.
+func ackerBids(c Cluster, bids map[HostID]Entry[Bid]) (in []HostID, missing []string) {
+	for _, id := range sortedKeys(c.Reign.Value.Ackers) {
+		inc := c.Reign.Value.Ackers[id]
+		if hasIncarnation(bids, id, inc) {
+			in = append(in, id)
+			continue
+		}
+		cause := "no bid"
+		if _, ok := bids[id]; ok {
+			cause = "mysqld was restarted since it acknowledged"
+		} else if _, ok := c.Hosts[id]; !ok {
+			cause = "down"
+		}
+		missing = append(missing, fmt.Sprintf("%s (%s)", nameOf(c, id), cause))
+	}
+	return in, missing
+}
+
+// best finds the longest of the counted bids and everybody who holds it. Bids
+// that were not counted may hold it too, but never decide what it is (R32).
+func best(bids map[HostID]Entry[Bid], counted []HostID) Proof {
+	p := Proof{OK: true, Counted: map[HostID]Rev{}}
+	for i, id := range counted {
+		b := bids[id]
+		p.Counted[id] = b.Rev
+		switch {
+		case i == 0 || gtid.Compare(b.Value.Received, p.Best) == gtid.After:
+			p.Best = b.Value.Received
+		case gtid.Compare(b.Value.Received, p.Best) == gtid.Diverged:
+			return Proof{Forked: true, Why: fmt.Sprintf("two bids fork at %s and %s: a person must look", p.Best, b.Value.Received)}
+		}
+	}
+	p.Holders = holding(bids, p.Best)
+	return p
+}
+
+func holding(bids map[HostID]Entry[Bid], pos gtid.Set) []HostID {
+	var out []HostID
+	for _, id := range sortedKeys(bids) {
+		if bids[id].Value.Received.Contains(pos) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func hasIncarnation(bids map[HostID]Entry[Bid], id HostID, inc Incarnation) bool {
+	b, ok := bids[id]
+	return ok && inc != "" && b.Value.Incarnation == inc
+}
+
+// nameOf is the name of a host, from its report or from what memory says.
+func nameOf(c Cluster, id HostID) string {
+	if r, ok := c.Hosts[id]; ok {
+		return r.Value.Name
+	}
+	for name, m := range c.Memories {
+		if m.Value.ID == id {
+			return name
+		}
+	}
+	return string(id)
+}
+
+func sortedKeys[K ~string, V any](m map[K]V) []K {
+	out := make([]K, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Candidate is a host in the race for the writer's place, or the reason why it is not.
+type Candidate struct {
+	Name string
+	OK   bool
+	Why  string // one sentence: why not, or what speaks for it
+	rank rank
+	id   HostID
+}
+
+// rank orders candidates: lower is better, field by field.
+type rank struct {
+	lacks    int // 1: must first fetch what the best bid holds
+	awaiting int // 1: nobody has cleared the host since its mysqld restarted
+	priority int
+	id       HostID
+}
+
+func (r rank) less(o rank) bool {
+	switch {
+	case r.lacks != o.lacks:
+		return r.lacks < o.lacks
+	case r.awaiting != o.awaiting:
+		return r.awaiting < o.awaiting
+	case r.priority != o.priority:
+		return r.priority < o.priority
+	default:
+		return r.id < o.id
+	}
+}
+
+// Best names the host that should campaign, given the proof, and says of every
+// other host why not. An order of the operator narrows the race to its target.
+func Best(c Cluster, p Proof) (HostID, []Candidate) {
+	bids := validBids(c)
+	var race []Candidate
+	for _, h := range c.Spec.Value.Hosts {
+		race = append(race, runner(c, h, bids, p))
+	}
+	sort.SliceStable(race, func(i, j int) bool {
+		if race[i].OK != race[j].OK {
+			return race[i].OK
+		}
+		return race[i].OK && race[i].rank.less(race[j].rank)
+	})
+	if len(race) == 0 || !race[0].OK {
+		return "", race
+	}
+	return race[0].id, race
+}
+
+// runner judges one host of the race.
+func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidate {
+	rep, id, live := c.ReportOf(h.Name)
+	b, bid := bids[id]
+	no := func(format string, args ...any) Candidate {
+		return Candidate{Name: h.Name, Why: fmt.Sprintf(format, args...), id: id}
+	}
+	order, ordered := openOrder(c, OrderElect)
+	switch {
+	case !h.MayWrite():
+		return no("may not be writer by the cluster file")
+	case !live:
+		return no("down: its agent holds no lease")
+	case c.Intents[h.Name].Value.Want == WantOffline:
+		return no("set offline by an operator")
+	case !bid:
+		return no("has placed no bid")
+	case b.Value.Unable != "":
+		return no("%s", b.Value.Unable)
+	case !slices.Contains(c.Reign.Value.Voters, id):
+		return no("was added after the last writer wrote down who may be elected")
+	case ordered && order.Target != h.Name:
+		return no("the operator ordered %s", order.Target)
+	}
+	k := rank{priority: h.Priority, id: id}
+	why := fmt.Sprintf("holds %s, priority %d", b.Value.Received, h.Priority)
+	if !b.Value.Received.Contains(p.Best) {
+		k.lacks, why = 1, fmt.Sprintf("lacks %d transactions of the best bid", gtid.Distance(p.Best, b.Value.Received))
+	}
+	if c.Memories[h.Name].Value.Cleared != rep.Incarnation {
+		k.awaiting = 1
+	}
+	return Candidate{Name: h.Name, OK: true, Why: why, rank: k, id: id}
+}
+
+// openOrder is the operator's order that still waits, if it is of the kind.
+func openOrder(c Cluster, kind OrderKind) (Switchover, bool) {
+	s := c.Switchover.Value
+	return s, c.Switchover.Present() && s.Step.Open() && s.Kind == kind
+}

@@ -1,0 +1,226 @@
+package topology
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// Rev is a revision of etcd. Zero means "the key is absent".
+type Rev int64
+
+// LeaseID is the id of an etcd lease. Zero means "no lease".
+type LeaseID int64
+
+// HostID is the uuid that a host made when it joined; it is kept in the datadir
+// and survives a change of name. The name is only a label.
+type HostID string
+
+// Incarnation names one run of one mysqld: boot id, pid and start time. Two
+// different values never share memory, so nothing that the first one promised
+// (an acknowledgement, a received relay log) may be expected of the second.
+type Incarnation string
+
+// Entry is a value of etcd with what a guard needs to know of it.
+type Entry[T any] struct {
+	Value T       `json:"value"`
+	Rev   Rev     `json:"rev"`             // ModRevision; 0 when absent
+	Lease LeaseID `json:"lease,omitempty"` // lease that the key hangs on
+}
+
+// Present reports whether the key exists.
+func (e Entry[T]) Present() bool { return e.Rev > 0 }
+
+// ModeSetting is key mode.
+type ModeSetting struct {
+	Mode  Mode      `json:"mode"`
+	Who   string    `json:"who,omitempty"`
+	Why   string    `json:"why,omitempty"`
+	Since time.Time `json:"since"`
+}
+
+// Intent is key intent/<name>: what the operator says of a host.
+type Intent struct {
+	Want  Want      `json:"want"`
+	Who   string    `json:"who,omitempty"`
+	Why   string    `json:"why,omitempty"`
+	Since time.Time `json:"since"`
+}
+
+// Want is online or offline.
+type Want string
+
+// The two wishes an operator can have of a host.
+const (
+	WantOnline  Want = "online"
+	WantOffline Want = "offline"
+)
+
+// Memory is key memory/<name>: what the agent of a host must not forget.
+type Memory struct {
+	ID      HostID      `json:"id"`             // which host bears the name
+	Cleared Incarnation `json:"cleared"`        // the mysqld that is trusted; another one is AWAITING_RECOVERY
+	Seen    Incarnation `json:"seen,omitempty"` // the mysqld that Since speaks of
+	Since   time.Time   `json:"since"`          // when Seen was first met, not cleared
+	Why     string      `json:"why,omitempty"`
+	Flaps   []time.Time `json:"flaps,omitempty"` // when it left ONLINE unasked, newest last
+}
+
+// Report is key hosts/<id>: facts that a host says of itself, never verdicts.
+type Report struct {
+	Name        string      `json:"name"`
+	Address     netip.Addr  `json:"address"`
+	Lease       LeaseID     `json:"lease"` // for a hand-over
+	Fence       string      `json:"fence"` // kind of port fence; "none" is said loudly
+	Version     string      `json:"version,omitempty"`
+	ServerID    uint32      `json:"serverId,omitempty"`
+	Incarnation Incarnation `json:"incarnation,omitempty"`
+	MySQL       Health      `json:"mysql"`
+	ReadOnly    bool        `json:"readOnly"`
+	Replication Replication `json:"replication"`
+	Position    gtid.Set    `json:"position"`           // @@gtid_binlog_pos
+	Received    gtid.Set    `json:"received"`           // what the relay log and the binlog hold together
+	EpochRow    Rev         `json:"epochRow,omitempty"` // highest epoch whose row this host has received
+	Lag         *Duration   `json:"lag,omitempty"`      // nil: unknown, which is never zero
+	Unable      string      `json:"unable,omitempty"`   // why this host cannot be writer; empty: it can
+	Checks      []Check     `json:"checks,omitempty"`   // with hysteresis, counted by the host itself
+}
+
+// Health is what the probe of mysqld found.
+type Health struct {
+	Up  bool   `json:"up"`
+	Why string `json:"why,omitempty"` // cause when it is not
+}
+
+// Replication is the replica side of a host.
+type Replication struct {
+	Configured bool   `json:"configured"`
+	Source     string `json:"source,omitempty"` // address:port
+	IO         string `json:"io,omitempty"`     // Yes, No, Connecting, Preparing
+	SQL        bool   `json:"sql"`
+	Semi       bool   `json:"semi"`               // rpl_semi_sync_slave_enabled
+	Attached   bool   `json:"attached,omitempty"` // Rpl_semi_sync_slave_status
+	Error      string `json:"error,omitempty"`
+}
+
+// Check is one of MMM's checks: ping, mysql, rep_threads, rep_backlog.
+type Check struct {
+	Name    string    `json:"name"`
+	OK      bool      `json:"ok"`
+	Since   time.Time `json:"since"` // last change
+	Message string    `json:"message,omitempty"`
+}
+
+// Writer is key writer, put exactly once per reign (R15). Its Rev is the epoch.
+type Writer struct {
+	ID       HostID   `json:"id"`
+	Name     string   `json:"name"`
+	Best     gtid.Set `json:"best"`     // what the winner must hold before it opens
+	Previous Rev      `json:"previous"` // epoch before; a handed-over or lost reign
+	Agent    string   `json:"agent"`    // the process that won, so that no other adopts it (R18)
+}
+
+// Phase is key phase, on the writer's lease.
+type Phase struct {
+	Epoch       Rev         `json:"epoch"`
+	Step        Step        `json:"step"`
+	Incarnation Incarnation `json:"incarnation"`
+	Position    gtid.Set    `json:"position"`          // of the epoch row, from opening on
+	Waiting     string      `json:"waiting,omitempty"` // for whom, when it waits
+}
+
+// Step is how far a reign has come.
+type Step string
+
+// The steps of a reign, in order.
+const (
+	CatchingUp Step = "catching-up" // the winner applies its relay log
+	Opening    Step = "opening"     // replicas may attach; the epoch row waits for an acknowledgement
+	Ready      Step = "ready"       // clients may write
+)
+
+// Reign is key reign (R20), put by the writer only.
+type Reign struct {
+	Epoch       Rev                    `json:"epoch"`
+	ID          HostID                 `json:"id"`
+	Name        string                 `json:"name"`
+	Incarnation Incarnation            `json:"incarnation"`
+	Start       gtid.Set               `json:"start"`  // position of the epoch row
+	Ackers      map[HostID]Incarnation `json:"ackers"` // S
+	W           int                    `json:"w"`
+	Voters      []HostID               `json:"voters"`
+	Closed      *gtid.Set              `json:"closed,omitempty"` // last position of a clean stop (R60)
+}
+
+// Bid is key bids/<id> (R28).
+type Bid struct {
+	After       Rev         `json:"after"` // epoch of the reign that ended
+	Name        string      `json:"name"`
+	Incarnation Incarnation `json:"incarnation"`
+	Received    gtid.Set    `json:"received"` // frozen: the IO thread is stopped
+	Unable      string      `json:"unable,omitempty"`
+}
+
+// Claim is key readers/<vip>.
+type Claim struct {
+	ID   HostID `json:"id"`
+	Name string `json:"name"`
+}
+
+// Pin is key pins/<vip>: the operator wants the VIP there.
+type Pin struct {
+	Host  string    `json:"host"`
+	Who   string    `json:"who,omitempty"`
+	Why   string    `json:"why,omitempty"`
+	Since time.Time `json:"since"`
+}
+
+// Switchover is key switchover: one order of the operator and how far it is (R41-R45).
+type Switchover struct {
+	Kind     OrderKind  `json:"kind"`
+	Target   string     `json:"target"`
+	Step     SwitchStep `json:"step"`
+	Epoch    Rev        `json:"epoch"` // of the reign that it ends; 0 for init
+	Deadline time.Time  `json:"deadline"`
+	Position gtid.Set   `json:"position"` // where the old writer stopped
+	Outcome  string     `json:"outcome,omitempty"`
+	Who      string     `json:"who,omitempty"`
+	Why      string     `json:"why,omitempty"`
+	Asked    time.Time  `json:"asked"`
+}
+
+// OrderKind says what the operator asked for.
+type OrderKind string
+
+// The orders.
+const (
+	OrderSwitchover OrderKind = "switchover" // planned, a writer lives
+	OrderElect      OrderKind = "elect"      // there is no writer and the mode elects none by itself
+	OrderInit       OrderKind = "init"       // the first writer of a new cluster (R61)
+)
+
+// SwitchStep is how far an order is.
+type SwitchStep string
+
+// The steps of an order.
+const (
+	Asked       SwitchStep = "asked"
+	Drained     SwitchStep = "drained"
+	TargetReady SwitchStep = "target-ready"
+	Handed      SwitchStep = "handed"
+	Done        SwitchStep = "done"
+	Aborted     SwitchStep = "aborted"
+)
+
+// Open reports whether the order still waits for somebody.
+func (s SwitchStep) Open() bool { return s != Done && s != Aborted && s != "" }
+
+// Event is key events/<unix-ns>-<uuid>: what was decided, why, by whom.
+type Event struct {
+	At    time.Time `json:"at"`
+	Host  string    `json:"host"`
+	Epoch Rev       `json:"epoch,omitempty"`
+	What  string    `json:"what"` // one English sentence
+	Why   string    `json:"why,omitempty"`
+}

@@ -1,0 +1,118 @@
+package topology
+
+import "fmt"
+
+// fenceRules close. They come first, each is the last word when it holds, and
+// none of them waits for anything.
+var fenceRules = []Rule{
+	{
+		Name: "etcd-went-back", Last: true,
+		Doc: "etcd is older than what this host has seen (restored from a backup?): close, and open nothing (R17).",
+		When: func(v *View) (string, bool) {
+			return fmt.Sprintf("etcd is at revision %d but epoch %d was seen: it was restored from an old copy; nothing is opened until a person has looked", v.Cluster.Rev, v.Seen.Epoch),
+				v.Cluster.Rev > 0 && v.Cluster.Rev < v.Seen.Epoch
+		},
+		Then: (*View).shut,
+	},
+	{
+		Name: "lease-late", Last: true,
+		Doc:  "The lease has run out or was not renewed in time: whatever this host serves, it stops serving.",
+		When: when("the lease was not renewed in time", func(v *View) bool { return v.Lease.Left <= 0 }),
+		Then: (*View).shut,
+	},
+	{
+		Name: "mysqld-gone", Last: true,
+		Doc:  "A reign belongs to one run of one mysqld: dead, hung or restarted, the reign is over, however short the gap (R19).",
+		When: mysqldGone,
+		Then: (*View).shut,
+	},
+	{
+		Name: "reign-lost", Last: true,
+		Doc: "etcd names another writer, or none, while this process still thinks that it reigns.",
+		When: when("the writer key is no longer of this reign", func(v *View) bool {
+			return v.Term.Epoch > 0 && !v.Term.Ending && v.Cluster.Rev >= v.Term.Epoch &&
+				v.Cluster.Writer.Rev != v.Term.Epoch && !v.busy(HandOver)
+		}),
+		Then: (*View).shut,
+	},
+	{
+		Name: "foreign-key", Last: true,
+		Doc: "The writer key names this host, but this process neither won it nor was handed it (R18).",
+		When: when("the writer key names this host, but another process won it", func(v *View) bool {
+			w := v.Cluster.Writer
+			return w.Present() && w.Value.ID == v.ID && w.Rev != v.Term.Epoch && v.Cluster.Rev >= v.Seen.Rev &&
+				!v.busy(Campaign, Adopt) && !v.handed()
+		}),
+		Then: func(v *View) []Action { return one(Action{Kind: EndReign, Epoch: v.Cluster.Writer.Rev}) },
+	},
+	{
+		Name: "stray-writable", Last: true,
+		Doc:  "A server that is not the open writer is read-only; this is asserted again for ever.",
+		When: when("the server is writable and should not be", (*View).strayWritable),
+		Then: do(Action{Kind: Demote}),
+	},
+	{
+		Name: "stranded", Last: true,
+		Doc: "Sessions that wait for an acknowledgement on a host that is not writer can only be ended with mysqld itself (R12).",
+		When: func(v *View) (string, bool) {
+			return fmt.Sprintf("%d sessions wait for an acknowledgement that can never come here", v.Probe.Waiting),
+				v.Probe.Up && v.Probe.Waiting > 0 && v.Term.Epoch == 0 && v.Cluster.Rev >= v.Seen.Rev
+		},
+		Then: do(Action{Kind: Demote}),
+	},
+	{
+		Name: "old-view", Last: true,
+		Doc:  "The view is older than what this process itself has written: wait for the watch.",
+		When: when("the watch has not yet shown what this process wrote", func(v *View) bool { return v.Cluster.Rev < v.Seen.Rev || v.Cluster.Rev == 0 }),
+	},
+	{
+		Name: "not-a-member", Last: true,
+		Doc: "The cluster file does not name this host, or there is none yet: it serves nothing.",
+		When: func(v *View) (string, bool) {
+			_, member := v.me()
+			return fmt.Sprintf("the cluster file does not name %s; add it and run `mmmctl apply`", v.Self), !member
+		},
+		Then: (*View).shut,
+	},
+}
+
+// shut ends what this host serves, if it serves anything.
+func (v *View) shut() []Action {
+	switch {
+	case v.Term.Epoch > 0 && !v.Term.Ending:
+		return one(Action{Kind: EndReign, Epoch: v.Term.Epoch})
+	case v.Probe.Up && !v.Probe.ReadOnly, len(v.VIPs) > 0:
+		return one(Action{Kind: Demote})
+	default:
+		return nil
+	}
+}
+
+func mysqldGone(v *View) (string, bool) {
+	switch {
+	case v.Term.Epoch == 0 || v.Term.Ending:
+		return "", false
+	case v.Probe.Incarnation == "":
+		return "mysqld died", true
+	case v.Probe.Incarnation != v.Term.Incarnation:
+		return "mysqld was restarted under the reign", true
+	default:
+		return "mysqld does not answer: " + v.Probe.Why, !v.Probe.Up
+	}
+}
+
+func (v *View) strayWritable() bool {
+	if !v.Probe.Up || v.Probe.ReadOnly || v.busy(Drain, OpenDoor) {
+		return false
+	}
+	_, drains := v.draining()
+	return !v.opened() || (drains && v.Cluster.Switchover.Value.Step != Asked)
+}
+
+// handed reports whether the key was put for this process by a writer that
+// handed over to it (R43).
+func (v *View) handed() bool {
+	s := v.Cluster.Switchover.Value
+	return v.Cluster.Switchover.Present() && s.Step == Handed && s.Target == v.Self &&
+		v.Cluster.Writer.Lease == v.Lease.ID && s.Epoch == v.Cluster.Writer.Value.Previous
+}

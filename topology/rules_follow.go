@@ -1,0 +1,111 @@
+package topology
+
+import (
+	"fmt"
+	"strings"
+)
+
+// followRules keep a host that is not writer a good replica of the one that is.
+var followRules = []Rule{
+	{
+		Name: "leave-source", Last: true,
+		Doc:  "A host that is no longer writer turns semi-sync off as a source before it becomes a replica.",
+		When: when("another host is the writer", func(v *View) bool { return v.replica() && v.Probe.SemiSource && v.Probe.ReadOnly }),
+		Then: do(Action{Kind: LeaveSource}),
+	},
+	{
+		Name: "run-sql",
+		Doc:  "A stopped SQL thread is started while the IO thread still lives; with both stopped the start would drop the relay log.",
+		When: when("the SQL thread is stopped and nothing is wrong with it", func(v *View) bool {
+			r := v.Probe.Replication
+			return v.Probe.Up && r.Configured && r.IO == "Yes" && !r.SQL && r.Error == "" && v.Term.Epoch == 0
+		}),
+		Then: do(Action{Kind: StartSQL}),
+	},
+	{
+		Name: "apply-before-follow",
+		Doc:  "The relay log is applied before the host is pointed elsewhere, because pointing it drops what is not applied (R40).",
+		When: func(v *View) (string, bool) {
+			return fmt.Sprintf("received %s, applied %s", v.Probe.Received, v.Probe.Applied), v.astray() && !v.Probe.Applied.Contains(v.Probe.Received)
+		},
+		Then: func(v *View) []Action { return one(Action{Kind: WaitApplied, Position: v.Probe.Received}) },
+	},
+	{
+		Name: "follow",
+		Doc:  "The writer lets replicas attach, and this host does not replicate from it: it is pointed there, its bid withdrawn first (R29, R37).",
+		When: func(v *View) (string, bool) {
+			return "the writer is " + v.Cluster.Writer.Value.Name, v.astray() && v.Probe.Applied.Contains(v.Probe.Received)
+		},
+		Then: func(v *View) []Action {
+			h, _ := v.Cluster.Spec.Value.Host(v.Cluster.Writer.Value.Name)
+			a := Action{Kind: Follow, Epoch: v.Cluster.Epoch(), Host: h.Name, Addr: h.Address, Port: h.ReplicationPort, On: v.semiWanted()}
+			if b, ok := v.Cluster.Bids[v.ID]; ok {
+				a.Bid, a.BidRev = &b.Value, b.Rev
+			}
+			return one(a)
+		},
+	},
+	{
+		Name: "acknowledge",
+		Doc:  "A host acknowledges exactly while the writer counts on it: in the acker set as this very mysqld, or while a reign opens (R22, R37, R39).",
+		When: func(v *View) (string, bool) {
+			why := "the writer does not count on this host"
+			if v.semiWanted() {
+				why = "the writer counts on this host"
+			}
+			return why, v.replica() && v.open2follow() && !v.astray() && v.Probe.Replication.Semi != v.semiWanted()
+		},
+		Then: func(v *View) []Action {
+			return one(Action{Kind: SetSemi, Epoch: v.Cluster.Epoch(), On: v.semiWanted()})
+		},
+	},
+}
+
+// replica reports whether this host should replicate from somebody.
+func (v *View) replica() bool {
+	w := v.Cluster.Writer
+	return v.Probe.Up && v.Term.Epoch == 0 && w.Present() && w.Value.ID != v.ID
+}
+
+// open2follow reports whether the writer is far enough for replicas to attach.
+func (v *View) open2follow() bool { return v.phase() != CatchingUp }
+
+// source is the listener of the writer.
+func (v *View) source() string {
+	h, _ := v.Cluster.Spec.Value.Host(v.Cluster.Writer.Value.Name)
+	return fmt.Sprintf("%s:%d", h.Address, h.ReplicationPort)
+}
+
+// astray reports whether this host should be pointed at the writer: it follows
+// somebody else, or its IO thread was stopped (not broken: an error stays for
+// an operator to see).
+func (v *View) astray() bool {
+	if !v.replica() || !v.open2follow() || !v.Probe.ReadOnly || v.Probe.SemiSource || v.busy(Follow, StopForOrder) || v.ordered() {
+		return false
+	}
+	r := v.Probe.Replication
+	stopped := r.IO == "No" && r.Error == ""
+	return !r.Configured || r.Source != v.source() || stopped
+}
+
+// ordered reports whether this host stopped its IO thread for a switchover
+// that still runs.
+func (v *View) ordered() bool {
+	s, ok := openOrder(v.Cluster, OrderSwitchover)
+	return ok && s.Target == v.Self && s.Epoch == v.Cluster.Epoch() && s.Step != Asked
+}
+
+// semiWanted reports whether the writer counts on this host's acknowledgements.
+func (v *View) semiWanted() bool {
+	r := v.Cluster.Reign.Value
+	if r.Epoch < v.Cluster.Epoch() {
+		return v.phase() == Opening
+	}
+	return r.Ackers[v.ID] == v.Probe.Incarnation && v.Probe.Incarnation != ""
+}
+
+// Diverged reports whether a replication error says that the replica holds
+// what its source does not have.
+func Diverged(err string) bool {
+	return strings.Contains(err, "1236") && (strings.Contains(err, "not in the master's binlog") || strings.Contains(err, "missing the GTID"))
+}

@@ -1,0 +1,97 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// memoryRules keep what a host must not forget: whether its present mysqld is
+// trusted, and how often it fell.
+var memoryRules = []Rule{
+	{
+		Name: "join",
+		Doc:  "A host that the cluster has never met writes down who it is.",
+		When: when("the host joins the cluster", func(v *View) bool {
+			return !v.memory().Present() && v.Probe.Up
+		}),
+		Then: func(v *View) []Action {
+			return v.remember(Memory{ID: v.ID, Cleared: v.Probe.Incarnation, Seen: v.Probe.Incarnation, Since: v.Now})
+		},
+	},
+	{
+		Name: "new-identity",
+		Doc:  "Another host bears a known name (a new datadir): nothing that was promised under the name holds for it (R48).",
+		When: when("a new datadir bears this name", func(v *View) bool {
+			return v.memory().Present() && v.memory().Value.ID != v.ID && v.Probe.Up
+		}),
+		Then: func(v *View) []Action {
+			return v.remember(Memory{ID: v.ID, Seen: v.Probe.Incarnation, Since: v.Now, Why: "a new datadir bears this name"})
+		},
+	},
+	{
+		Name: "restarted",
+		Doc:  "mysqld was restarted: the host is AWAITING_RECOVERY from now on.",
+		When: when("mysqld was restarted", func(v *View) bool {
+			m := v.memory().Value
+			return v.memory().Present() && v.Probe.Up && m.Cleared != v.Probe.Incarnation && m.Seen != v.Probe.Incarnation
+		}),
+		Then: func(v *View) []Action {
+			m := v.memory().Value
+			m.Seen, m.Since, m.Why = v.Probe.Incarnation, v.Now, "mysqld was restarted"
+			m.Flaps = recent(append(slices.Clone(m.Flaps), v.Now), v.Now, v.Cluster.Spec.Value.Recovery.FlapDuration.D())
+			return v.remember(m)
+		},
+	},
+	{
+		Name: "cleared",
+		Doc:  "An operator said `set-online`, or replication has been good for `autoSetOnline`, or the host is the open writer: it is trusted again.",
+		When: (*View).clearable,
+		Then: func(v *View) []Action {
+			m := v.memory().Value
+			m.Cleared, m.Seen, m.Why = v.Probe.Incarnation, v.Probe.Incarnation, ""
+			if v.askedOnline() {
+				m.Flaps = nil
+			}
+			return v.remember(m)
+		},
+	},
+}
+
+func (v *View) memory() Entry[Memory] { return v.Cluster.Memories[v.Self] }
+
+func (v *View) remember(m Memory) []Action {
+	return one(Action{Kind: Remember, Memory: &m, Guards: Guards{Memory: v.memory().Rev}})
+}
+
+// clearable says whether and why a host that awaits recovery has recovered.
+func (v *View) clearable() (string, bool) {
+	m := v.memory().Value
+	if !v.memory().Present() || m.ID != v.ID || !v.Probe.Up || m.Cleared == v.Probe.Incarnation || m.Seen != v.Probe.Incarnation {
+		return "", false
+	}
+	auto := v.Cluster.Spec.Value.Recovery.AutoSetOnline.D()
+	good := !v.Seen.Good.IsZero()
+	switch {
+	case v.opened():
+		return "the host is the writer", true
+	case v.askedOnline() && good:
+		i := v.Cluster.Intents[v.Self].Value
+		return "an operator set it online" + by(i.Who, i.Why), true
+	case auto > 0 && good && v.Now.Sub(v.Seen.Good) >= auto && !factsOf(v.Cluster, v.Self, v.Now).flapping():
+		return fmt.Sprintf("replication has been good for %s", auto), true
+	default:
+		return "", false
+	}
+}
+
+// askedOnline reports whether `set-online` was said after the host fell.
+func (v *View) askedOnline() bool {
+	i := v.Cluster.Intents[v.Self]
+	return i.Present() && i.Value.Want == WantOnline && i.Value.Since.After(v.memory().Value.Since)
+}
+
+// recent keeps the times within the window, newest last.
+func recent(times []time.Time, now time.Time, window time.Duration) []time.Time {
+	return slices.DeleteFunc(times, func(t time.Time) bool { return now.Sub(t) > window })
+}

@@ -1,0 +1,387 @@
+package topology
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// ackGrace is how long an opening writer waits, after the first acknowledgement
+// of its epoch row, for the other replicas that are on their way, so that they
+// need not be cut off and widened in again one by one.
+const ackGrace = 150 * time.Millisecond
+
+// nudgeAfter is how long somebody may wait for an acknowledgement before the
+// writer writes a row of its own (R27).
+const nudgeAfter = 300 * time.Millisecond
+
+// rowGap is the jump of the sequence number at the start of a reign: more than
+// any tail that a lost writer may have kept to itself (R37).
+const rowGap = 1_000_000
+
+// reignRules carry a reign from the won key to an open door, and keep it.
+var reignRules = []Rule{
+	{
+		Name: "short-of-best", Last: true,
+		Doc: "The winner lacks what the best bid held: it gives the reign up (R36).",
+		When: func(v *View) (string, bool) {
+			best := v.Cluster.Writer.Value.Best
+			return fmt.Sprintf("received %s, the best bid held %s", v.Probe.Received, best),
+				v.step(CatchingUp) && !v.Probe.Received.Contains(best)
+		},
+		Then: func(v *View) []Action { return one(Action{Kind: EndReign, Epoch: v.Term.Epoch}) },
+	},
+	{
+		Name: "apply-first", Last: true,
+		Doc: "The winner applies its relay log to the end before anything else (R36).",
+		When: func(v *View) (string, bool) {
+			return fmt.Sprintf("received %s, applied %s", v.Probe.Received, v.Probe.Applied),
+				v.step(CatchingUp) && !v.Probe.Applied.Contains(v.Probe.Received)
+		},
+		Then: func(v *View) []Action {
+			return one(Action{Kind: WaitApplied, Epoch: v.Term.Epoch, Position: v.Probe.Received})
+		},
+	},
+	{
+		Name: "become-source", Last: true,
+		Doc: "Everything is applied: the replica side is dropped and semi-sync turned on.",
+		When: when("the relay log is applied", func(v *View) bool {
+			return v.step(CatchingUp) && (v.Probe.Replication.Configured || !v.Probe.SemiSource)
+		}),
+		Then: func(v *View) []Action { return one(Action{Kind: BecomeSource, Epoch: v.Term.Epoch}) },
+	},
+	{
+		Name: "let-attach", Last: true,
+		Doc:  "The winner holds everything: replicas may attach.",
+		When: when("this host holds everything and is a source", func(v *View) bool { return v.step(CatchingUp) }),
+		Then: func(v *View) []Action { return v.putPhase(Opening, "") },
+	},
+	{
+		Name: "epoch-row",
+		Doc:  "The first transaction of a reign is its epoch row, its number far above any other (R37).",
+		When: when("the reign begins", func(v *View) bool {
+			return v.step(Opening) && v.Probe.Epoch.Epoch < v.Term.Epoch && v.Probe.Waiting == 0 && !v.busy(WriteRow)
+		}),
+		Then: func(v *View) []Action {
+			return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.highest() + rowGap})
+		},
+	},
+	{
+		Name: "first-ackers", Last: true,
+		Doc:  "The acker set of the reign is exactly the hosts that have its epoch row (R38).",
+		When: firstAckers,
+		Then: func(v *View) []Action { return v.putReign(v.newReign(v.haveRow()), "") },
+	},
+	{
+		Name: "say-who-is-missing", Last: true,
+		Doc: "Nobody has acknowledged the epoch row: the phase says for whom the writer waits. It does not resign for that (R38).",
+		When: func(v *View) (string, bool) {
+			why := v.waitingFor()
+			return why, v.step(Opening) && !v.opened() && v.Now.Sub(v.Seen.Waiting) > nudgeAfter &&
+				!v.Seen.Waiting.IsZero() && v.Cluster.Phase.Value.Waiting != why
+		},
+		Then: func(v *View) []Action { return v.putPhase(Opening, v.waitingFor()) },
+	},
+	{
+		Name: "open", Last: true,
+		Doc: "The acker set stands: the port opens, then the server, then the VIP; the reign is ready (R39).",
+		When: when("the acker set stands", func(v *View) bool {
+			return v.opened() && v.phase() == Opening
+		}),
+		Then: (*View).open,
+	},
+	{
+		Name: "open-again",
+		Doc:  "The writer of a ready reign is writable; this is asserted again for ever.",
+		When: when("the writer is read-only and no switchover is under way", func(v *View) bool {
+			_, drains := v.draining()
+			return v.opened() && v.phase() == Ready && v.Probe.Up && v.Probe.ReadOnly && !drains && !v.busy(Undo, Drain, HandOver)
+		}),
+		Then: (*View).open,
+	},
+	{
+		Name: "shun",
+		Doc:  "Only ackers, and hosts that say they do not acknowledge, may attach to the writer (R21).",
+		When: when("the acker set or what a host says of itself changed", func(v *View) bool {
+			return v.opened() && !slices.Equal(v.Seen.Shunned, v.shun())
+		}),
+		Then: func(v *View) []Action { return one(Action{Kind: SetShun, Epoch: v.Term.Epoch, Shun: v.shun()}) },
+	},
+	{
+		Name: "clear-closed",
+		Doc:  "A reign that goes on after a clean stop takes back what it said about its end before it opens (R60).",
+		When: when("the reign goes on", func(v *View) bool { return v.opened() && v.Cluster.Reign.Value.Closed != nil }),
+		Then: func(v *View) []Action {
+			r := v.reign()
+			r.Closed = nil
+			return v.putReign(r, "")
+		},
+	},
+	{
+		Name: "nudge",
+		Doc:  "Somebody has waited too long although a replica is attached: a row of the writer's own releases it (R27).",
+		When: when("somebody waits for an acknowledgement although a replica is attached", func(v *View) bool {
+			return v.reigns() && !v.Seen.Waiting.IsZero() && v.Now.Sub(v.Seen.Waiting) > nudgeAfter && !v.busy(WriteRow, Nudge) && len(v.attached()) > 0
+		}),
+		Then: func(v *View) []Action { return one(Action{Kind: Nudge, Epoch: v.Term.Epoch}) },
+	},
+	{
+		Name: "narrow",
+		Doc:  "An acker that is gone, restarted or set offline leaves the set: cut off first, then the others must hold the writer's position of that moment, then the set is written (R23).",
+		When: func(v *View) (string, bool) {
+			name, _, why := v.leaver()
+			return name + " " + why, name != ""
+		},
+		Then: (*View).narrow,
+	},
+	{
+		Name: "widen",
+		Doc:  "A replica that follows, is trusted and keeps up joins the acker set; it acknowledges only after it has seen itself in it (R22).",
+		When: func(v *View) (string, bool) {
+			rep, id := v.joiner()
+			return rep.Name + " replicates and keeps up", id != ""
+		},
+		Then: func(v *View) []Action {
+			rep, id := v.joiner()
+			r := v.reign()
+			r.Ackers[id] = rep.Incarnation
+			return v.putReign(r, rep.Name)
+		},
+	},
+	{
+		Name: "voters",
+		Doc:  "Who may be elected is what the writer wrote down last; a new host of the cluster file is added (R53).",
+		When: when("the cluster file names other candidates", func(v *View) bool {
+			return v.opened() && v.phase() == Ready && !slices.Equal(v.Cluster.Reign.Value.Voters, v.voters(v.Cluster.Reign.Value.Ackers))
+		}),
+		Then: func(v *View) []Action { return v.putReign(v.reign(), "") },
+	},
+}
+
+// step reports whether this process reigns and its reign is at the step.
+func (v *View) step(s Step) bool { return v.reigns() && v.phase() == s && !v.opened() }
+
+func (v *View) putPhase(s Step, waiting string) []Action {
+	p := Phase{Epoch: v.Term.Epoch, Step: s, Incarnation: v.Term.Incarnation, Waiting: waiting}
+	return one(Action{Kind: PutPhase, Epoch: v.Term.Epoch, Phase: &p})
+}
+
+func (v *View) open() []Action {
+	p := Phase{Epoch: v.Term.Epoch, Step: Ready, Incarnation: v.Term.Incarnation, Position: v.Cluster.Reign.Value.Start}
+	vips := sortedAddrs(append(v.WantVIPs(), v.Cluster.Spec.Value.Roles.Writer.VIPs...))
+	return one(Action{Kind: OpenDoor, Epoch: v.Term.Epoch, Phase: &p, VIPs: slices.Compact(vips), Shun: v.shun()})
+}
+
+// shun are the addresses of the hosts that could acknowledge without being
+// counted on, sorted: outside the set, or being let go, and not known to be
+// silent. While a reign opens everybody may attach (R37).
+func (v *View) shun() []netip.Addr {
+	var out []netip.Addr
+	for _, h := range v.Cluster.Spec.Value.Hosts {
+		rep, id, live := v.Cluster.ReportOf(h.Name)
+		inc, acks := v.Cluster.Reign.Value.Ackers[id]
+		_, cut := v.Seen.Cut[id]
+		counted := acks && live && inc == rep.Incarnation && !cut
+		if silent := live && rep.MySQL.Up && !rep.Replication.Semi; h.Name != v.Self && !counted && !silent {
+			out = append(out, h.Address)
+		}
+	}
+	return sortedAddrs(out)
+}
+
+// firstAckers holds when enough hosts have the epoch row, and the others have
+// had their chance.
+func firstAckers(v *View) (string, bool) {
+	if !v.step(Opening) || v.Probe.Epoch.Epoch != v.Term.Epoch {
+		return "", false
+	}
+	have := v.haveRow()
+	grace := v.Seen.Acked.IsZero() || v.Now.Sub(v.Seen.Acked) < ackGrace
+	if len(have) == 0 || (grace && len(have) < len(v.replicas())) {
+		return "", false
+	}
+	return fmt.Sprintf("%d of %d replicas have the epoch row", len(have), len(v.replicas())), true
+}
+
+// haveRow are the replicas that hold the epoch row of this term.
+func (v *View) haveRow() map[HostID]Incarnation {
+	out := map[HostID]Incarnation{}
+	for id, e := range v.Cluster.Hosts {
+		if id != v.ID && e.Value.MySQL.Up && e.Value.EpochRow == v.Term.Epoch {
+			out[id] = e.Value.Incarnation
+		}
+	}
+	return out
+}
+
+// replicas are the other hosts whose agent and mysqld live.
+func (v *View) replicas() []HostID {
+	var out []HostID
+	for _, id := range sortedKeys(v.Cluster.Hosts) {
+		if r := v.Cluster.Hosts[id].Value; id != v.ID && r.MySQL.Up && r.Unable == "" {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// attached are the ackers whose semi-sync connection to this writer stands.
+func (v *View) attached() []HostID {
+	return slices.DeleteFunc(v.replicas(), func(id HostID) bool {
+		r := v.Cluster.Hosts[id].Value.Replication
+		return !r.Attached || r.Source != v.listener()
+	})
+}
+
+// listener is where replicas find this host, as they report it.
+func (v *View) listener() string {
+	me, _ := v.me()
+	return fmt.Sprintf("%s:%d", me.Address, me.ReplicationPort)
+}
+
+func (v *View) waitingFor() string {
+	names := ""
+	for _, h := range v.Cluster.Spec.Value.Hosts {
+		if h.Name != v.Self {
+			names += " " + h.Name
+		}
+	}
+	return "waits until one of" + names + " acknowledges the epoch row; a write that only one host has is never acknowledged"
+}
+
+// highest is the highest sequence number known anywhere.
+func (v *View) highest() uint64 {
+	h := max(v.Probe.Received.Highest(), v.Probe.Position.Highest(), v.Cluster.Writer.Value.Best.Highest())
+	for _, e := range v.Cluster.Hosts {
+		h = max(h, e.Value.Received.Highest(), e.Value.Position.Highest())
+	}
+	for _, b := range v.Cluster.Bids {
+		h = max(h, b.Value.Received.Highest())
+	}
+	return h
+}
+
+// newReign is the record of a reign that has just been acknowledged.
+func (v *View) newReign(ackers map[HostID]Incarnation) Reign {
+	return Reign{
+		Epoch: v.Term.Epoch, ID: v.ID, Name: v.Self, Incarnation: v.Term.Incarnation,
+		Start: v.Probe.Epoch.GTID, Ackers: ackers, W: 1, Voters: v.voters(ackers),
+	}
+}
+
+// reign is a copy of the present record that may be changed.
+func (v *View) reign() Reign {
+	r := v.Cluster.Reign.Value
+	r.Ackers = maps.Clone(r.Ackers)
+	return r
+}
+
+func (v *View) putReign(r Reign, host string) []Action {
+	r.Voters = v.voters(r.Ackers)
+	return one(Action{Kind: PutReign, Epoch: v.Term.Epoch, Reign: &r, Host: host, Guards: Guards{Reign: v.Cluster.Reign.Rev}})
+}
+
+// voters are the hosts that may be writer by the cluster file, and the ackers,
+// sorted. A host that never joined has no id and cannot vote.
+func (v *View) voters(ackers map[HostID]Incarnation) []HostID {
+	set := map[HostID]bool{v.ID: true}
+	for id := range ackers {
+		set[id] = true
+	}
+	for _, h := range v.Cluster.Spec.Value.Hosts {
+		if m := v.Cluster.Memories[h.Name]; h.MayWrite() && m.Present() {
+			set[m.Value.ID] = true
+		}
+	}
+	return sortedKeys(set)
+}
+
+// leaver is an acker that should leave the set, if there is one.
+func (v *View) leaver() (name string, id HostID, why string) {
+	if !v.opened() {
+		return "", "", ""
+	}
+	for _, id := range sortedKeys(v.Cluster.Reign.Value.Ackers) {
+		e, live := v.Cluster.Hosts[id]
+		name := nameOf(v.Cluster, id)
+		_, member := v.Cluster.Spec.Value.Host(name)
+		switch {
+		case !live:
+			return name, id, "is gone: its agent holds no lease"
+		case !e.Value.MySQL.Up:
+			return name, id, "has lost its mysqld"
+		case e.Value.Incarnation != v.Cluster.Reign.Value.Ackers[id]:
+			return name, id, "runs another mysqld than the one that acknowledged"
+		case v.Cluster.Intents[name].Value.Want == WantOffline:
+			return name, id, "was set offline"
+		case !member:
+			return name, id, "is no longer in the cluster file"
+		}
+	}
+	return "", "", ""
+}
+
+// narrow takes the next step in letting an acker go. The set never becomes
+// empty: the last acker's place goes to another run of its mysqld, or waits.
+func (v *View) narrow() []Action {
+	name, id, _ := v.leaver()
+	pos, cut := v.Seen.Cut[id]
+	if !cut {
+		h, _ := v.Cluster.Spec.Value.Host(name)
+		return one(Action{Kind: CutAcker, Epoch: v.Term.Epoch, Host: name, HostID: id, Addr: h.Address, Port: v.port(),
+			Shun: sortedAddrs(append(v.shun(), h.Address))})
+	}
+	r := v.reign()
+	delete(r.Ackers, id)
+	if len(r.Ackers) == 0 {
+		rep, jid := v.joiner()
+		if jid == "" || !rep.Received.Contains(pos) {
+			return nil
+		}
+		r.Ackers[jid] = rep.Incarnation
+	} else if v.holders(r.Ackers, pos) < r.W {
+		return nil
+	}
+	return v.putReign(r, name)
+}
+
+// holders counts the members, still the same mysqld, that have received pos.
+func (v *View) holders(s map[HostID]Incarnation, pos gtid.Set) int {
+	n := 0
+	for id, inc := range s {
+		if r, ok := v.Cluster.Hosts[id]; ok && r.Value.Incarnation == inc && r.Value.Received.Contains(pos) {
+			n++
+		}
+	}
+	return n
+}
+
+func (v *View) port() uint16 {
+	me, _ := v.me()
+	return me.ReplicationPort
+}
+
+// joiner is a replica that should be in the acker set and is not, if there is
+// one. A member of another incarnation is first narrowed out (R25), unless it
+// was the only one.
+func (v *View) joiner() (Report, HostID) {
+	if !v.opened() || v.phase() != Ready {
+		return Report{}, ""
+	}
+	s := v.Cluster.Reign.Value.Ackers
+	for _, id := range v.replicas() {
+		rep := v.Cluster.Hosts[id].Value
+		_, in := s[id]
+		h := factsOf(v.Cluster, rep.Name, v.Now)
+		well := rep.Replication.IO == "Yes" && rep.Replication.SQL && rep.Replication.Source == v.listener() && h.check(CheckBacklog).OK
+		wanted := v.Cluster.Intents[rep.Name].Value.Want != WantOffline && h.spec.Name != ""
+		if (!in || (len(s) == 1 && s[id] != rep.Incarnation)) && well && wanted {
+			return rep, id
+		}
+	}
+	return Report{}, ""
+}

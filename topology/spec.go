@@ -1,0 +1,142 @@
+package topology
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Spec is the cluster file: what the operator wants, written only by
+// `mmmctl apply` and read by everybody. Defaults are filled in before it is
+// stored, so a reader never guesses them.
+type Spec struct {
+	APIVersion string     `json:"apiVersion" yaml:"apiVersion"`
+	Cluster    string     `json:"cluster" yaml:"cluster"`
+	ID         string     `json:"id,omitempty" yaml:"-"` // made at the first apply, kept for ever (R17)
+	Hosts      []HostSpec `json:"hosts" yaml:"hosts"`
+	Roles      Roles      `json:"roles" yaml:"roles"`
+	Timing     Timing     `json:"timing" yaml:"timing"`
+	Durability Durability `json:"durability" yaml:"durability"`
+	Recovery   Recovery   `json:"recovery" yaml:"recovery"`
+	Checks     Checks     `json:"checks" yaml:"checks"`
+	MySQL      MySQLSpec  `json:"mysql" yaml:"mysql"`
+}
+
+// HostSpec is one database host of the cluster file.
+type HostSpec struct {
+	Name            string     `json:"name"`
+	Address         netip.Addr `json:"address"`
+	Mode            HostMode   `json:"mode"`
+	Priority        int        `json:"priority,omitempty"` // lower is preferred as writer
+	Weight          int        `json:"weight"`             // share of reader VIPs, 1 by default
+	Port            uint16     `json:"port"`               // clients
+	ReplicationPort uint16     `json:"replicationPort"`    // replicas and peers
+	Interface       string     `json:"interface"`          // where the VIPs go
+	Tags            []string   `json:"tags,omitempty"`
+}
+
+// MayWrite reports whether the operator allows the host to be writer.
+func (h HostSpec) MayWrite() bool { return h.Mode == Master && !h.HasTag(TagNoFailover) }
+
+// HasTag reports whether the host carries the tag.
+func (h HostSpec) HasTag(tag string) bool {
+	for _, t := range h.Tags {
+		if t == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// TagNoFailover keeps a host of mode master out of elections.
+const TagNoFailover = "nofailover"
+
+// HostMode is MMM's word for what a host may become.
+type HostMode string
+
+// The modes of a host.
+const (
+	Master HostMode = "master" // may be writer
+	Slave  HostMode = "slave"  // never writer
+)
+
+// Roles are the VIPs and who serves them.
+type Roles struct {
+	Writer Role `json:"writer"`
+	Reader Role `json:"reader"`
+}
+
+// Role is one pool of VIPs. Hosts empty means all that may have the role.
+type Role struct {
+	Mode   string       `json:"mode"` // exclusive (writer) or balanced (reader)
+	VIPs   []netip.Addr `json:"vips"`
+	Hosts  []string     `json:"hosts,omitempty"`
+	Prefer string       `json:"prefer,omitempty"`
+}
+
+// Timing says how fast the cluster notices and how much clock error it forgives.
+type Timing struct {
+	Profile    string   `json:"profile"` // lan, fast or wan
+	TTL        Duration `json:"ttl"`     // asked lease time; the granted one counts
+	Probe      Duration `json:"probe"`   // period of the local mysqld probe
+	ProbeLimit Duration `json:"probeLimit"`
+	Misses     int      `json:"misses"` // probes that must fail before mysqld counts as hung
+}
+
+// Durability says what happens when nobody is left to acknowledge.
+type Durability string
+
+// Lossless never acknowledges a write that only one host has.
+const Lossless Durability = "lossless"
+
+// Recovery says when a host that came back is trusted again.
+type Recovery struct {
+	AutoSetOnline Duration `json:"autoSetOnline"` // 0: only by set-online
+	FlapCount     int      `json:"flapCount"`
+	FlapDuration  Duration `json:"flapDuration"`
+}
+
+// Checks are the limits of MMM's replication checks.
+type Checks struct {
+	BacklogMax Duration `json:"backlogMax"` // lag above it is REPLICATION_DELAY
+	BacklogFor int      `json:"backlogFor"` // bad samples in a row before it counts
+	ThreadsFor int      `json:"threadsFor"`
+}
+
+// MySQLSpec names the accounts; passwords live in each agent's own file.
+type MySQLSpec struct {
+	ReplicationUser string `json:"replicationUser"`
+}
+
+// Duration is a time.Duration that reads and prints as "60s".
+type Duration time.Duration
+
+// D is the plain time.Duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// String prints 1m0s as time.Duration does.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText prints the duration as Go does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads 500ms, 3s, 2m or 1h; anything else is an error that says so.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration; write 500ms, 3s or 2m", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Host finds a host by name.
+func (s Spec) Host(name string) (HostSpec, bool) {
+	for _, h := range s.Hosts {
+		if h.Name == name {
+			return h, true
+		}
+	}
+	return HostSpec{}, false
+}

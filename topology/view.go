@@ -1,0 +1,91 @@
+package topology
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// View is all that a decision may see: what etcd says, what the mysqld of this
+// host says, how long this host's lease still lasts, and the time. It is a
+// value; Decide never changes it.
+type View struct {
+	Now     time.Time
+	Self    string // name of this host
+	ID      HostID
+	Agent   string // this process; a writer key won by another process is not ours (R18)
+	Cluster Cluster
+	Probe   Probe
+	Lease   Lease
+	Term    Term
+	VIPs    []netip.Addr // addresses of ours that are up on this host
+	Busy    []Kind       // actions in flight in this process
+	Seen    Seen
+}
+
+// Probe is one reading of the local mysqld: facts, no judgement.
+type Probe struct {
+	At          time.Time
+	Incarnation Incarnation // empty: no process
+	PID         int
+	Up          bool   // the process answers; false with a Why when it does not
+	Why         string // cause, in words for an operator
+	Version     string
+	ServerID    uint32
+	ReadOnly    bool
+	Position    gtid.Set // @@gtid_binlog_pos
+	Applied     gtid.Set // @@gtid_slave_pos joined with Position
+	Received    gtid.Set // the relay log's end joined with Position
+	Replication Replication
+	SemiSource  bool     // rpl_semi_sync_master_enabled
+	Waiting     int      // sessions that wait for an acknowledgement
+	Epoch       EpochRow // highest row of mmm.epoch; zero when there is none
+	Problems    []string // settings that forbid managing this server, each with its fix
+}
+
+// EpochRow is the first transaction of a reign, as the database keeps it (R17, R37).
+type EpochRow struct {
+	Cluster string
+	Epoch   Rev
+	ID      HostID
+	GTID    gtid.Set
+}
+
+// Lease is how this host stands with etcd.
+type Lease struct {
+	ID   LeaseID
+	Left time.Duration // until the deadline of R1; not positive: gone or too late
+	TTL  time.Duration // granted
+}
+
+// Term is a reign that this process won or resumed. Zero: none.
+type Term struct {
+	Epoch       Rev
+	Incarnation Incarnation // of mysqld when the reign was won (R19)
+	Ending      bool        // being given up: nothing but fencing happens under it
+}
+
+// Seen is what this process remembers between two views. It is lost with the
+// process, and nothing safe may depend on its being kept, but for Epoch.
+type Seen struct {
+	Epoch    Rev                 // highest ever, from the state directory and the database (R17)
+	Rev      Rev                 // of the last thing that this process wrote; an older view is not acted upon
+	Good     time.Time           // since when this host has replicated well without a break; zero: it does not
+	Acked    time.Time           // when the epoch row of this term was acknowledged; zero: not yet
+	Waiting  time.Time           // since when somebody has waited for an acknowledgement; zero: nobody does
+	Order    time.Time           // when the present order was first seen; limits count from here, on this clock
+	Drained  time.Time           // when this writer stopped writing for a switchover; zero: it did not
+	Cut      map[HostID]gtid.Set // ackers cut off by this writer, and its position right after (R23)
+	Rejected netip.Addr          // deposed writer whose address is rejected in our port rules (R11)
+	Failed   map[Kind]Failure    // last failure of an action, until it succeeds
+	Shunned  []netip.Addr        // replicas that may not attach to this writer's listener (R21)
+}
+
+// Failure is an action that did not work, so that it is tried again with a
+// pause instead of at once.
+type Failure struct {
+	At   time.Time
+	Why  string
+	Unit string // what it was about; another unit is not held back by it
+}
