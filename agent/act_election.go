@@ -1,0 +1,172 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/store"
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// leaseHolder is the part of a session that actions need.
+type leaseHolder interface {
+	ID() topology.LeaseID
+	Left() time.Duration
+}
+
+// termHolder is the part of a term that actions need.
+type termHolder interface {
+	Epoch() topology.Rev
+	Context() context.Context
+}
+
+// errNoLease says that the action needs a lease and there is none: nothing was done.
+var errNoLease = errors.New("there is no lease")
+
+// placeBid stops the IO thread, and only the IO thread, sees it stopped, reads
+// the position and publishes it (R11, R28). The old writer's address is
+// rejected first: the stop would wait two seconds for a host that is gone.
+func placeBid(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil {
+		return nil, errNoLease
+	}
+	if j.Addr.IsValid() {
+		if err := a.ports.Reject(ctx, []netip.Addr{j.Addr}, j.Port); err != nil {
+			return nil, err
+		}
+		a.rejected.Store(j.Addr)
+	}
+	return a.bid(ctx, j, *j.Bid)
+}
+
+// bid freezes this host and says how far it has come.
+func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (func(*state), error) {
+	if err := a.db.StopIO(ctx); err != nil {
+		return nil, err
+	}
+	p, err := a.db.Observe(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Incarnation != b.Incarnation:
+		return nil, errors.New("mysqld was restarted before the bid was placed")
+	case p.Replication.Configured && p.Replication.IO != "No":
+		return nil, fmt.Errorf("the IO thread is %s after it was stopped", p.Replication.IO)
+	}
+	b.Received = p.Received
+	rev, err := a.store.PutBid(ctx, j.session.ID(), a.id, b, store.Guards{}.Reign(j.cluster.Reign.Rev))
+	if err != nil {
+		return nil, err
+	}
+	return wrote(rev), nil
+}
+
+// wrote notes a revision that this process made: an older view is not acted upon.
+func wrote(rev topology.Rev) func(*state) {
+	return func(s *state) { s.seen.Rev = max(s.seen.Rev, rev) }
+}
+
+// fetch takes from another host what this one lacks (R33). The bid is seen
+// deleted before the IO thread starts again (R29).
+func fetch(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil {
+		return nil, errNoLease
+	}
+	if err := a.db.WaitApplied(ctx, j.probe.Received); err != nil {
+		return nil, err
+	}
+	if _, err := a.store.DeleteBid(ctx, a.id, j.BidRev); err != nil {
+		return nil, err
+	}
+	if err := a.accept(ctx, j.Addr, j.Port); err != nil {
+		return nil, err
+	}
+	if err := a.db.Follow(ctx, dbops.Source{Address: j.Addr, Port: j.Port}); err != nil {
+		return nil, err
+	}
+	err := a.untilReceived(ctx, j.Position)
+	note, bidErr := a.bid(ctx, j, *j.Bid) // with what there is: a short bid is better than none
+	return note, errors.Join(err, bidErr)
+}
+
+// untilReceived waits, up to ctx, for a position to arrive.
+func (a *Agent) untilReceived(ctx context.Context, pos gtid.Set) error {
+	for {
+		p, err := a.db.Observe(ctx)
+		switch {
+		case err != nil:
+			return err
+		case p.Received.Contains(pos):
+			return nil
+		case p.Replication.IO == "No" && p.Replication.Error != "":
+			return fmt.Errorf("fetch the difference: %s", p.Replication.Error)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("fetch the difference: %w", ctx.Err())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// campaign asks etcd for the writer's place, in one transaction guarded by
+// everything the decision rested on (R34).
+func campaign(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil {
+		return nil, errNoLease
+	}
+	epoch, err := a.store.Campaign(ctx, store.CampaignRequest{
+		Lease:       j.session.ID(),
+		Incarnation: j.probe.Incarnation,
+		Guards:      a.guardsOf(j.Guards),
+		Writer: topology.Writer{
+			ID: a.id, Name: a.opt.Host, Best: j.Position, Previous: j.Epoch,
+			Agent: fmt.Sprintf("%s/%d", a.token, a.campaigns.Add(1)), // no two campaigns put the same value
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.begin(j, epoch), nil
+}
+
+// guardsOf names the keys that the decision rested on.
+func (a *Agent) guardsOf(g topology.Guards) store.Guards {
+	out := store.Guards{}.Reign(g.Reign).Spec(g.Spec).Mode(g.Mode).Intent(a.opt.Host, g.Intent).Switchover(g.Order)
+	for id, rev := range g.Bids {
+		out = out.Bid(id, rev)
+	}
+	return out
+}
+
+// begin makes a won, handed or resumed epoch the term of this process.
+func (a *Agent) begin(j job, epoch topology.Rev) func(*state) {
+	a.remembered.reign(j.session.ID(), epoch, j.probe.Incarnation)
+	return func(s *state) {
+		s.term, s.ending = election.NewTerm(a.life, epoch, j.probe.Incarnation), false
+		s.seen.Rev = max(s.seen.Rev, epoch)
+		s.seen.Epoch = max(s.seen.Epoch, epoch)
+		s.seen.Cut = map[topology.HostID]gtid.Set{}
+		s.seen.Acked, s.seen.Shunned = time.Time{}, nil
+	}
+}
+
+// adopt takes over a reign that was handed to this process (R43).
+func adopt(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil {
+		return nil, errNoLease
+	}
+	p := topology.Phase{Epoch: j.Epoch, Step: topology.CatchingUp, Incarnation: j.probe.Incarnation}
+	rev, err := a.store.PutPhase(ctx, j.session.ID(), j.Epoch, p)
+	if err != nil {
+		return nil, err
+	}
+	begin := a.begin(j, j.Epoch)
+	return func(s *state) { begin(s); wrote(rev)(s) }, nil
+}

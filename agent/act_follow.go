@@ -1,0 +1,61 @@
+package agent
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/mmm-ha/mmm/internal/dbops"
+)
+
+// follow points this host at the writer. A bid is seen deleted first (R29); the
+// rejection of its address ends, if it was a deposed writer.
+func follow(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	note := func(*state) {}
+	if j.Bid != nil {
+		rev, err := a.store.DeleteBid(ctx, a.id, j.BidRev)
+		if err != nil {
+			return nil, err
+		}
+		note = wrote(rev)
+	}
+	if err := a.accept(ctx, j.Addr, j.Port); err != nil {
+		return note, err
+	}
+	if err := a.db.SetSemiReplica(ctx, j.On); err != nil {
+		return note, err
+	}
+	return note, a.db.Follow(ctx, dbops.Source{Address: j.Addr, Port: j.Port})
+}
+
+// accept takes an address off the list of deposed writers. Others stay on it: a
+// writer that resumes must not feed a replica that has moved on.
+func (a *Agent) accept(ctx context.Context, addr netip.Addr, port uint16) error {
+	if a.rejected.Load() != addr {
+		return nil
+	}
+	if err := a.ports.Reject(ctx, nil, port); err != nil {
+		return err
+	}
+	a.rejected.Store(netip.Addr{})
+	return nil
+}
+
+func leaveSource(a *Agent, ctx context.Context, _ job) (func(*state), error) {
+	return nil, a.db.LeaveSource(ctx)
+}
+
+func startSQL(a *Agent, ctx context.Context, _ job) (func(*state), error) {
+	return nil, a.db.StartSQL(ctx)
+}
+
+func setSemi(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	return nil, a.db.SetSemiReplica(ctx, j.On)
+}
+
+func remember(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	rev, err := a.store.PutMemory(ctx, a.opt.Host, j.Guards.Memory, *j.Memory)
+	if err != nil {
+		return nil, err
+	}
+	return wrote(rev), nil
+}

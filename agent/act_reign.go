@@ -1,0 +1,229 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// errTermOver says that the reign ended before the action was done.
+var errTermOver = errors.New("the reign is over")
+
+func waitApplied(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	return nil, a.db.WaitApplied(ctx, j.Position)
+}
+
+// becomeSource drops the replica side and turns semi-sync on. The agent's own
+// tables are made before that, while no acknowledgement is needed; the epoch
+// row that follows proves that they arrived.
+func becomeSource(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if err := a.ports.Refuse(ctx, nil, j.Port); err != nil {
+		return nil, err
+	}
+	if err := a.db.EnsureTables(ctx); err != nil {
+		return nil, err
+	}
+	return nil, a.db.BecomeSource(ctx)
+}
+
+func putPhase(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil {
+		return nil, errNoLease
+	}
+	rev, err := a.store.PutPhase(ctx, j.session.ID(), j.Epoch, *j.Phase)
+	if err != nil {
+		return nil, err
+	}
+	return wrote(rev), nil
+}
+
+// writeRow writes the first transaction of the reign. It returns when a replica
+// has acknowledged it.
+func writeRow(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	row := topology.EpochRow{Cluster: j.cluster.Spec.Value.ID, Epoch: j.Epoch, ID: a.id}
+	_, err := a.db.WriteEpochRow(ctx, row, j.Jump)
+	return nil, err
+}
+
+func nudge(a *Agent, ctx context.Context, _ job) (func(*state), error) {
+	return nil, a.db.WriteNudge(ctx)
+}
+
+func putReign(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	rev, err := a.store.PutReign(ctx, j.Epoch, j.Guards.Reign, *j.Reign)
+	if err != nil {
+		return nil, err
+	}
+	return wrote(rev), nil
+}
+
+// openDoor opens in the order of R8 and R39: who may not acknowledge is shut
+// out, the lease is looked at once more, then port, server, VIP, and the phase.
+func openDoor(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil || j.term == nil {
+		return nil, errNoLease
+	}
+	if err := a.ports.Refuse(ctx, j.Shun, portOf(j, a.opt.Host)); err != nil {
+		return nil, err
+	}
+	left := j.session.Left()
+	if left <= 0 || j.term.Context().Err() != nil {
+		return nil, errTermOver
+	}
+	if err := a.gate.Open(ctx, left); err != nil {
+		return nil, err
+	}
+	if err := a.db.SetWritable(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.vips.Reconcile(ctx, j.VIPs, j.session.Left()); err != nil {
+		return nil, err
+	}
+	if j.term.Context().Err() != nil {
+		return nil, errors.Join(errTermOver, a.shut(context.WithoutCancel(ctx), j.probe, patience))
+	}
+	rev, err := a.store.PutPhase(ctx, j.session.ID(), j.Epoch, *j.Phase)
+	if err != nil {
+		return nil, err
+	}
+	return func(s *state) {
+		wrote(rev)(s)
+		s.seen.Shunned = j.Shun
+	}, nil
+}
+
+func portOf(j job, host string) uint16 {
+	h, _ := j.cluster.Spec.Value.Host(host)
+	return h.ReplicationPort
+}
+
+func setShun(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if err := a.ports.Refuse(ctx, j.Shun, portOf(j, a.opt.Host)); err != nil {
+		return nil, err
+	}
+	return func(s *state) { s.seen.Shunned = j.Shun }, nil
+}
+
+// cutAcker ends a replica's admission and its connection, and then reads the
+// position that the others must reach before the set may shrink (R23).
+func cutAcker(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if err := a.ports.Refuse(ctx, j.Shun, j.Port); err != nil {
+		return nil, err
+	}
+	if _, err := a.db.DisconnectReplica(ctx, j.Addr); err != nil {
+		return nil, err
+	}
+	p, err := a.db.Observe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(s *state) {
+		cut := maps.Clone(s.seen.Cut)
+		if cut == nil {
+			cut = map[topology.HostID]gtid.Set{}
+		}
+		cut[j.HostID] = p.Position
+		s.seen.Cut, s.seen.Shunned = cut, j.Shun
+	}, nil
+}
+
+func settle(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	rev, err := a.store.AdvanceSwitchover(ctx, j.Epoch, j.Guards.Order, *j.Order)
+	if err != nil {
+		return nil, err
+	}
+	return func(s *state) {
+		wrote(rev)(s)
+		s.seen.Drained = time.Time{}
+	}, nil
+}
+
+// drain stops writing here for a planned switchover: the VIP goes first, so
+// that no client comes back, then read_only, then the position is read twice
+// (R42).
+func drain(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if err := a.vips.Drop(ctx, j.VIPs...); err != nil {
+		return nil, err
+	}
+	if err := a.db.SetReadOnly(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := a.db.KillIdleClients(ctx); err != nil {
+		return nil, err
+	}
+	pos, err := a.restingPosition(ctx)
+	if err != nil {
+		return nil, err
+	}
+	order := *j.Order
+	order.Position = pos
+	rev, err := a.store.AdvanceSwitchover(ctx, j.Epoch, j.Guards.Order, order)
+	if err != nil {
+		return nil, err
+	}
+	return func(s *state) {
+		wrote(rev)(s)
+		s.seen.Drained = time.Now()
+	}, nil
+}
+
+// restingPosition is where a read-only server stands, read twice.
+func (a *Agent) restingPosition(ctx context.Context) (gtid.Set, error) {
+	first, err := a.db.Observe(ctx)
+	if err != nil {
+		return gtid.Set{}, err
+	}
+	again, err := a.db.Observe(ctx)
+	switch {
+	case err != nil:
+		return gtid.Set{}, err
+	case !again.ReadOnly:
+		return gtid.Set{}, errors.New("read_only did not stick")
+	case !first.Position.Equal(again.Position):
+		return gtid.Set{}, fmt.Errorf("somebody still writes: %s, then %s", first.Position, again.Position)
+	}
+	return again.Position, nil
+}
+
+// stopForOrder is the target's part: everything is applied, nothing more comes.
+func stopForOrder(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if err := a.db.StopIO(ctx); err != nil {
+		return nil, err
+	}
+	p, err := a.db.Observe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Applied.Contains(j.Position) {
+		return nil, fmt.Errorf("applied %s, the old writer stopped at %s", p.Applied, j.Position)
+	}
+	rev, err := a.store.AdvanceSwitchover(ctx, j.Epoch, j.Guards.Order, *j.Order)
+	if err != nil {
+		return nil, err
+	}
+	return wrote(rev), nil
+}
+
+// handOver gives the writer key to the target in one transaction (R43). What is
+// not known to have happened is left to the next reading of etcd: this host
+// stays read-only until then.
+func handOver(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	target := topology.Writer{ID: j.HostID, Name: j.Host, Best: j.Position, Previous: j.Epoch}
+	rev, err := a.store.HandOver(ctx, j.Epoch, j.cluster.Switchover, target, j.Lease)
+	if err != nil {
+		return nil, err
+	}
+	a.remembered.forgetReign()
+	return func(s *state) {
+		wrote(rev)(s)
+		if s.term != nil {
+			s.term.End("handed over to " + j.Host)
+			s.term, s.ending = nil, false
+		}
+	}, nil
+}

@@ -1,0 +1,52 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// probeWait is how long a new address is asked for on the wire before it is
+// taken: longer than any holder needs to answer, too short to be felt.
+const probeWait = 60 * time.Millisecond
+
+// claimVIP takes a free reader VIP: the claim first, then the address (R54).
+// Somebody who answers for it is reported and delays the claim by one try (R55).
+func claimVIP(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil {
+		return nil, errNoLease
+	}
+	vip := j.VIPs[0]
+	if mac, err := a.vips.Probe(ctx, vip, probeWait); err == nil && mac != nil {
+		a.foreign.report(vip, mac.String())
+	}
+	rev, err := a.store.ClaimVIP(ctx, j.session.ID(), vip, topology.Claim{ID: a.id, Name: a.opt.Host})
+	if err != nil {
+		return nil, err
+	}
+	return wrote(rev), nil
+}
+
+// giveUpVIP lets a reader VIP go: the address first, then the claim (R54).
+func giveUpVIP(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil {
+		return nil, errNoLease
+	}
+	if err := a.vips.Drop(ctx, j.VIPs...); err != nil {
+		return nil, err
+	}
+	rev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], j.cluster.Claims[j.VIPs[0]].Rev)
+	if err != nil {
+		return nil, err
+	}
+	return wrote(rev), nil
+}
+
+// setVIPs makes the addresses on the interface those that are wanted.
+func setVIPs(a *Agent, ctx context.Context, j job) (func(*state), error) {
+	if j.session == nil || j.session.Left() <= 0 {
+		return nil, a.vips.Drop(ctx, a.vips.Held()...)
+	}
+	return nil, a.vips.Reconcile(ctx, j.VIPs, j.session.Left())
+}

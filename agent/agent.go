@@ -1,0 +1,176 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/etcdembed"
+	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/fence"
+	"github.com/mmm-ha/mmm/internal/store"
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/vip"
+)
+
+// Agent is the daemon of one host, as a value. Make it with New, then Run it once.
+type Agent struct {
+	opt   Config
+	log   *slog.Logger
+	clock election.Clock
+
+	id      topology.HostID
+	token   string // of this process; stands in the writer key
+	ttl     time.Duration
+	lock    *election.DatadirLock
+	members []*clientv3.Client
+	etcd    etcdembed.Access
+
+	db     database
+	store  registry
+	vips   addresses
+	ports  ports
+	gate   gate
+	client *store.Client // what store is made of; nil in tests
+	server *dbops.Server
+	kernel *vip.Manager
+
+	in         inbox
+	reports    chan dispatch
+	guards     chan guarded
+	prober     *prober
+	history    *historian
+	remembered *remembered
+	foreign    foreign
+
+	life      context.Context // of the process: terms are its children
+	shutting  sync.Mutex
+	actions   sync.WaitGroup
+	reigning  atomic.Bool
+	campaigns atomic.Int64
+	lastProbe atomic.Value // topology.Probe
+	address   atomic.Value // string: of this host
+	rejected  atomic.Value // netip.Addr: the deposed writer in our port rules
+	told      told
+	beat      func() // feeds the watchdog of systemd
+	releasing chan chan error
+}
+
+// New opens everything that the agent needs and checks what can be checked
+// before anything is changed. Its error is one sentence with the cause and the fix.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Agent, err error) {
+	a := &Agent{
+		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan dispatch, 1),
+		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), beat: func() {},
+	}
+	a.lastProbe.Store(topology.Probe{})
+	a.rejected.Store(netip.Addr{})
+	a.foreign.log = log
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if err := a.openIdentity(); err != nil {
+		return nil, err
+	}
+	if err := a.openServer(ctx); err != nil {
+		return nil, err
+	}
+	spec, err := a.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.openKernel(ctx, spec); err != nil {
+		return nil, err
+	}
+	return a, a.checkAddresses(ctx)
+}
+
+// Run is the agent's life. It returns when ctx ends, leaving everything to the
+// lifetimes in the kernel and in etcd, so that a restarted agent goes on where
+// this one stopped; or when something breaks that cannot be mended.
+func (a *Agent) Run(ctx context.Context, ready func()) error {
+	defer func() { _ = a.close() }()
+	group, ctx := errgroup.WithContext(ctx)
+	a.life = ctx
+	s := newState(a.remembered.highest.Epoch(a.clusterID(ctx)))
+	s.takeProbe(a.prober.look(ctx), time.Now())
+	first := a.resume(ctx, s)
+	if first == nil {
+		if err := a.kernel.Clear(ctx); err != nil {
+			return fmt.Errorf("remove what an earlier agent left: %w", err)
+		}
+	}
+	group.Go(func() error { return a.kernel.Run(ctx) })
+	group.Go(func() error { return a.prober.run(ctx) })
+	group.Go(func() error { return a.leases(ctx, first) })
+	group.Go(func() error { return a.lifetimes(ctx) })
+	group.Go(func() error { return a.heartbeat(ctx) })
+	group.Go(func() error { return a.history.run(ctx) })
+	group.Go(func() error { return a.remembered.run(ctx) })
+	group.Go(func() error { return a.leader(ctx) })
+	watcher := a.client.NewWatcher()
+	a.in.clusters = watcher.Changes()
+	group.Go(func() error { return watcher.Run(ctx) })
+	group.Go(func() error { return a.loop(ctx, s) })
+	ready()
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Notify makes the decision loop feed a watchdog: a wedged loop is then killed
+// from outside, and the kernel lifetimes end what it held.
+func (a *Agent) Notify(beat func()) { a.beat = beat }
+
+func (a *Agent) watchdog() { a.beat() }
+
+// publish tells the goroutines beside the loop what they must know of it.
+func (a *Agent) publish(v topology.View) {
+	a.reigning.Store(v.Term.Epoch > 0 && !v.Term.Ending)
+	a.lastProbe.Store(v.Probe)
+	if me, ok := v.Cluster.Spec.Value.Host(v.Self); ok {
+		a.address.Store(me.Address.String())
+	}
+	a.prober.tune(v.Cluster.Spec.Value.Timing)
+	a.remembered.saw(v.Cluster.Spec.Value.ID, v.Seen.Epoch)
+}
+
+func (a *Agent) clusterID(ctx context.Context) string {
+	c, err := a.store.Load(ctx)
+	if err != nil {
+		return ""
+	}
+	return c.Spec.Value.ID
+}
+
+// close gives back what New opened. The lease and the addresses stay.
+func (a *Agent) close() error {
+	var errs []error
+	if a.client != nil {
+		errs = append(errs, a.client.Close())
+	}
+	if a.server != nil {
+		errs = append(errs, a.server.Close())
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Release())
+	}
+	return errors.Join(errs...)
+}
+
+// gateOf is the fence on the client port. There is none yet: status says so.
+func gateOf() gate { return fence.None{} }

@@ -1,0 +1,26 @@
+// Package agent is the daemon of one database host. It gathers what etcd and
+// the local mysqld say into a topology.View, lets topology.Decide judge it, and
+// acts. It owns this host's lease, its VIPs, and whether its mysqld may be
+// written to. It never judges by itself and never touches another host.
+//
+// One failover, followed through the files: probe.go notices that mysqld died;
+// loop.go builds the view (view.go) and asks topology.Decide; act.go runs what
+// it says, one action a lane: act_fence.go closes and gives the writer key back;
+// on the other hosts act_election.go bids, fetches and campaigns; act_reign.go
+// makes the winner a source, writes the epoch row and opens; act_follow.go
+// points the others at it; act_vip.go moves the reader addresses.
+//
+// Goroutines, all started by Run and waited for there:
+//
+//	loop       owns the state; everybody else sends it values          loop.go
+//	watch      sends the newest reading of etcd                        agent.go
+//	probe      sends the newest reading of mysqld                      probe.go
+//	leases     opens a lease, keeps it, opens another when it is gone  lease.go
+//	lifetimes  extends kernel lifetimes at each renewal; closes when
+//	           none comes (the dead-man)                               lifetimes.go
+//	heartbeat  writes this host's report                               heartbeat.go
+//	historian  writes events                                           history.go
+//	vip.Run    repeats announcements                                   package vip
+//	leader     keeps etcd's leadership off the writer's host           leader.go
+//	actions    at most one a lane, started by loop                     act.go
+package agent

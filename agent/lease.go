@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// leasePause is how long to wait before asking for another lease.
+const leasePause = 200 * time.Millisecond
+
+// leases keeps a lease as long as ctx lives: when one is gone, another is asked
+// for. It never touches the writer key: who lost a lease has lost its reign and
+// bids like everybody (R3, R18).
+func (a *Agent) leases(ctx context.Context, first *election.Session) error {
+	session := first
+	for {
+		if session == nil {
+			var err error
+			if session, err = a.openLease(ctx); err != nil {
+				return err
+			}
+		}
+		a.guard(session)
+		latest(a.in.sessions, session)
+		a.remembered.lease(session.ID())
+		err := session.Run(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.log.Warn("the lease is gone", "lease", session.ID(), "err", err)
+		latest(a.in.sessions, nil)
+		session = nil
+	}
+}
+
+// openLease asks until it gets one. The first failure of a row is told, not each.
+func (a *Agent) openLease(ctx context.Context) (*election.Session, error) {
+	told := false
+	for {
+		session, err := election.Open(ctx, a.sessionOptions())
+		if err == nil {
+			a.log.Info("holds a lease", "lease", session.ID(), "ttl", session.TTL())
+			return session, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !told {
+			a.log.Warn("cannot get a lease; trying on", "err", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(leasePause):
+		}
+	}
+}
+
+func (a *Agent) sessionOptions() election.Options {
+	opt := election.Options{TTL: a.ttl, Clock: a.clock, Log: a.log}
+	for _, m := range a.members {
+		opt.Members = append(opt.Members, election.Member(m))
+	}
+	return opt
+}
+
+// held wraps a session with the clock, for actions that look at the lease.
+type held struct {
+	*election.Session
+	clock election.Clock
+}
+
+// Left is the time until the deadline of R1.
+func (h held) Left() time.Duration { return h.Deadline().Left(h.clock.Now()) }
+
+// resume takes up the lease, and with it the reign, of an agent that ran here a
+// moment ago (R5): the lease must be renewable, the key must name this host,
+// that lease and that epoch, and mysqld must be the one that reigned.
+func (a *Agent) resume(ctx context.Context, s *state) *election.Session {
+	kept, err := election.LoadRuntime(a.opt.RunDir)
+	if err != nil || kept.Lease == 0 {
+		return nil
+	}
+	session, err := election.Resume(ctx, a.sessionOptions(), kept.Lease)
+	if err != nil {
+		a.log.Info("does not resume the last lease", "why", err)
+		return nil
+	}
+	s.session = session
+	a.log.Info("resumes its lease", "lease", kept.Lease, "ttl", session.TTL())
+	a.resumeReign(ctx, s, kept)
+	return session
+}
+
+func (a *Agent) resumeReign(ctx context.Context, s *state, kept election.Runtime) {
+	if kept.Epoch == 0 {
+		return
+	}
+	c, err := a.store.Load(ctx)
+	if err != nil {
+		return
+	}
+	w, inc := c.Writer, s.probe.Incarnation
+	same := w.Rev == kept.Epoch && w.Value.ID == a.id && w.Lease == kept.Lease &&
+		inc != "" && inc == kept.Incarnation && c.Phase.Value.Incarnation == inc && s.probe.Up
+	if !same {
+		a.log.Info("does not resume the last reign: another epoch, lease or run of mysqld", "epoch", kept.Epoch)
+		return
+	}
+	s.term = election.NewTerm(a.life, kept.Epoch, inc)
+	a.log.Info("resumes its reign", "epoch", kept.Epoch)
+	a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: kept.Epoch, What: a.opt.Host + " resumed its reign: its agent was restarted within the lease"})
+}

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// guard arms the dead-man for a new lease. The one of the lease before has
+// expired or is disarmed by the new deadline.
+func (a *Agent) guard(session *election.Session) {
+	latest(a.guards, guarded{session: session, guard: election.NewGuard(a.clock, session.Deadline())})
+}
+
+// guarded is a lease and its dead-man.
+type guarded struct {
+	session *election.Session
+	guard   *election.Guard
+}
+
+// lifetimes extends what the kernel lets this host serve at each renewal, and
+// nothing else does. When no renewal comes in time it closes by itself, without
+// asking the loop, which may hang.
+func (a *Agent) lifetimes(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case g := <-a.guards:
+			if err := a.whileRenewed(ctx, g); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// whileRenewed follows one lease until its deadline passes.
+func (a *Agent) whileRenewed(ctx context.Context, g guarded) error {
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	expired := make(chan error, 1)
+	go func() { expired <- g.guard.Wait(watch) }()
+	for {
+		select {
+		case d := <-g.session.Renewed():
+			if g.guard.Extend(d) {
+				a.extend(ctx, d)
+			}
+			latest(a.in.renewed, struct{}{})
+		case <-g.session.Gone():
+			g.guard.Expire()
+			cancel()
+			<-expired
+			a.lapse(ctx)
+			return ctx.Err()
+		case err := <-expired:
+			if errors.Is(err, election.ErrExpired) {
+				a.lapse(ctx)
+				a.rearm(ctx, g)
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// extend writes the new lifetime into the kernel. The clock is read last (R4).
+func (a *Agent) extend(ctx context.Context, d election.Deadline) {
+	if err := a.vips.Extend(ctx, d.Left(a.clock.Now())); err != nil {
+		a.log.Warn("cannot extend the lifetime of the VIPs", "err", err)
+	}
+	if a.reigning.Load() {
+		if err := a.gate.Extend(ctx, d.Left(a.clock.Now())); err != nil {
+			a.log.Warn("cannot extend the lifetime of the port", "err", err)
+		}
+	}
+}
+
+// lapse closes what this host serves: no renewal came in time.
+func (a *Agent) lapse(ctx context.Context) {
+	p, _ := a.lastProbe.Load().(topology.Probe)
+	if !a.reigning.Load() && len(a.vips.Held()) == 0 {
+		return
+	}
+	a.log.Warn("no renewal of the lease came in time: closing", "reigning", a.reigning.Load())
+	if err := a.shutOrNothing(context.WithoutCancel(ctx), p); err != nil {
+		a.log.Error("closing did not work", "err", err)
+	}
+}
+
+// shutOrNothing closes a writer wholly; of a replica only the addresses go, it
+// is read-only anyway.
+func (a *Agent) shutOrNothing(ctx context.Context, p topology.Probe) error {
+	if a.reigning.Load() {
+		return a.shut(ctx, p, patienceLate)
+	}
+	return a.vips.Drop(ctx, a.vips.Held()...)
+}
+
+// rearm makes a new dead-man when the lease is still renewed after all: etcd
+// answers again, and it had not yet given the lease up.
+func (a *Agent) rearm(ctx context.Context, g guarded) {
+	select {
+	case <-ctx.Done():
+	case <-g.session.Gone():
+	case d := <-g.session.Renewed():
+		latest(a.guards, guarded{session: g.session, guard: election.NewGuard(a.clock, d)})
+		latest(a.in.renewed, struct{}{})
+	}
+}

@@ -1,0 +1,109 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// tick is how long the loop sleeps at most when nothing wakes it.
+const tick = 250 * time.Millisecond
+
+// The loop's inbox. Channels of capacity one carry the newest value only;
+// outcomes wait for the loop, at most one a lane.
+type inbox struct {
+	clusters <-chan topology.Cluster
+	probes   chan topology.Probe
+	sessions chan *election.Session
+	renewed  chan struct{}
+	outcomes chan outcome
+}
+
+func newInbox() inbox {
+	return inbox{
+		probes:   make(chan topology.Probe, 1),
+		sessions: make(chan *election.Session, 1),
+		renewed:  make(chan struct{}, 1),
+		outcomes: make(chan outcome, 8),
+	}
+}
+
+// latest replaces what a channel of capacity one carries.
+func latest[T any](ch chan T, v T) {
+	for {
+		select {
+		case ch <- v:
+			return
+		default:
+			select {
+			case <-ch:
+			default:
+			}
+		}
+	}
+}
+
+// loop gathers, decides and acts until ctx ends. It is the only goroutine that
+// touches the state.
+func (a *Agent) loop(ctx context.Context, s *state) error {
+	timer := time.NewTicker(tick)
+	defer timer.Stop()
+	defer a.waitForActions(s)
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case c := <-a.in.clusters:
+			s.takeCluster(c, time.Now())
+		case p := <-a.in.probes:
+			s.takeProbe(p, time.Now())
+		case session := <-a.in.sessions:
+			s.session = session
+		case o := <-a.in.outcomes:
+			a.finish(s, o)
+		case done := <-a.releasing:
+			err := a.release(ctx, s)
+			done <- err
+			if err == nil {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}
+		case <-a.in.renewed:
+		case <-timer.C:
+		}
+		a.turn(ctx, s)
+	}
+}
+
+// turn is one round of decide and act.
+func (a *Agent) turn(ctx context.Context, s *state) {
+	now := time.Now()
+	s.checks.sample(s, a.opt.Host, now)
+	s.seen.Good = s.checks.good
+	v := a.view(s, a.vips.Held(), now)
+	actions := topology.Decide(v)
+	a.tell(v, actions)
+	for _, act := range actions {
+		a.start(ctx, s, act)
+	}
+	latest(a.reports, a.report(s))
+	a.pace(s)
+	a.publish(v)
+	a.watchdog()
+}
+
+// pace makes the probe look more often while the cluster is between two reigns,
+// when a millisecond counts, and less often otherwise.
+func (a *Agent) pace(s *state) {
+	steady := s.cluster.Writer.Present() && s.cluster.Phase.Value.Step == topology.Ready
+	period := s.cluster.Spec.Value.Timing.Probe.D()
+	if period <= 0 {
+		period = probePeriod
+	}
+	if !steady {
+		period = min(period, probeRushed)
+	}
+	a.prober.every(period)
+}

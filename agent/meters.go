@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// lagMarks bounds how many positions of the writer are remembered: at one a
+// second, ten minutes. A replica further behind lags by at least that.
+const lagMarks = 600
+
+// lagMeter knows how old the data of this host is: the age, by this host's own
+// clock, of the oldest position of the writer that it has not applied.
+type lagMeter struct {
+	epoch topology.Rev
+	marks []mark
+}
+
+// mark is a position of the writer and when this host learned of it.
+type mark struct {
+	pos  gtid.Set
+	seen time.Time
+}
+
+// see notes the position that the writer reports.
+func (m *lagMeter) see(c topology.Cluster, now time.Time) {
+	if m.epoch != c.Epoch() {
+		m.epoch, m.marks = c.Epoch(), nil
+	}
+	rep, ok := c.Hosts[c.Writer.Value.ID]
+	if !c.Writer.Present() || !ok || rep.Value.Position.Empty() {
+		return
+	}
+	if n := len(m.marks); n > 0 && m.marks[n-1].pos.Equal(rep.Value.Position) {
+		return
+	}
+	m.marks = append(m.marks, mark{rep.Value.Position, now})
+	if len(m.marks) > lagMarks {
+		m.marks = m.marks[1:]
+	}
+}
+
+// of is the lag of a replica that has applied a position; nil when it cannot be
+// known, which is never zero.
+func (m *lagMeter) of(p topology.Probe, now time.Time) *topology.Duration {
+	if m.epoch == 0 || !p.Up || !p.Replication.Configured || p.Replication.IO != "Yes" || !p.Replication.SQL || len(m.marks) == 0 {
+		return nil
+	}
+	for len(m.marks) > 1 && p.Applied.Contains(m.marks[0].pos) {
+		m.marks = m.marks[1:]
+	}
+	lag := topology.Duration(0)
+	if !p.Applied.Contains(m.marks[0].pos) {
+		lag = topology.Duration(now.Sub(m.marks[0].seen).Round(time.Millisecond))
+	}
+	return &lag
+}
+
+// samplePeriod is how often MMM's checks are made; the counts of the cluster
+// file are counts of these.
+const samplePeriod = time.Second
+
+// checkMeter makes MMM's four checks of this host, with their hysteresis: one
+// good sample clears, several bad ones in a row are needed to fail.
+type checkMeter struct {
+	next   time.Time
+	checks []topology.Check
+	bad    map[string]int
+	good   time.Time // since when threads and backlog have been good; zero: they are not
+	lag    *topology.Duration
+}
+
+// sample makes the checks when it is time, and at once when a first one is due.
+func (m *checkMeter) sample(s *state, self string, now time.Time) {
+	m.lag = s.lag.of(s.probe, now)
+	if now.Before(m.next) || s.cluster.Rev == 0 {
+		return
+	}
+	m.next = now.Add(samplePeriod)
+	if m.bad == nil {
+		m.bad = map[string]int{}
+	}
+	limits := s.cluster.Spec.Value.Checks
+	m.note(topology.CheckPing, true, 1, "its agent holds a lease", now)
+	m.note(topology.CheckMySQL, s.probe.Up, 1, orElse(s.probe.Why, "answers"), now)
+	writer := s.cluster.Writer
+	if settled := writer.Present() && s.cluster.Phase.Value.Step == topology.Ready; !settled && len(m.checks) == 4 {
+		return // between two reigns replication rests; the last verdict stands
+	}
+	if s.term != nil || writer.Value.Name == self && writer.Present() {
+		m.note(topology.CheckThreads, true, 1, "is the writer", now)
+		m.note(topology.CheckBacklog, true, 1, "is the writer", now)
+	} else {
+		ok, why := threads(s.cluster, s.probe)
+		m.note(topology.CheckThreads, ok, limits.ThreadsFor, why, now)
+		ok, why = backlog(m.lag, limits.BacklogMax.D())
+		m.note(topology.CheckBacklog, ok, limits.BacklogFor, why, now)
+	}
+	m.noteGood(now)
+}
+
+// threads is MMM's rep_threads, but "Connecting" is not running, and following
+// the wrong host is not replicating.
+func threads(c topology.Cluster, p topology.Probe) (bool, string) {
+	r := p.Replication
+	w, _ := c.Spec.Value.Host(c.Writer.Value.Name)
+	want := fmt.Sprintf("%s:%d", w.Address, w.ReplicationPort)
+	switch {
+	case !p.Up:
+		return false, "mysqld is down"
+	case topology.Diverged(r.Error):
+		return false, "this host holds transactions that the writer does not have; it must be rewound or cloned anew: " + r.Error
+	case r.Error != "":
+		return false, r.Error
+	case !r.Configured:
+		return false, "replication is not set up"
+	case r.Source != want:
+		return false, "replicates from " + r.Source + ", the writer is at " + want
+	case r.IO != "Yes":
+		return false, "the IO thread is not connected (" + r.IO + ")"
+	case !r.SQL:
+		return false, "the SQL thread is stopped"
+	default:
+		return true, "both threads run"
+	}
+}
+
+// backlog is MMM's rep_backlog; unknown is not zero.
+func backlog(lag *topology.Duration, limit time.Duration) (bool, string) {
+	switch {
+	case lag == nil:
+		return false, "the lag is unknown"
+	case limit > 0 && lag.D() > limit:
+		return false, fmt.Sprintf("lag %s > limit %s", lag.D().Round(100*time.Millisecond), limit)
+	default:
+		return true, fmt.Sprintf("lag %s", lag.D().Round(100*time.Millisecond))
+	}
+}
+
+// note counts one sample of a check.
+func (m *checkMeter) note(name string, ok bool, times int, message string, now time.Time) {
+	i := m.index(name, now)
+	c := &m.checks[i]
+	if ok {
+		m.bad[name] = 0
+	} else {
+		m.bad[name]++
+	}
+	verdict := ok || (c.OK && m.bad[name] < times)
+	if verdict != c.OK {
+		c.OK, c.Since = verdict, now
+	}
+	c.Message = message
+}
+
+// index finds a check, or makes it failed: what was never good is not good.
+func (m *checkMeter) index(name string, now time.Time) int {
+	for i, c := range m.checks {
+		if c.Name == name {
+			return i
+		}
+	}
+	m.checks = append(m.checks, topology.Check{Name: name, Since: now})
+	return len(m.checks) - 1
+}
+
+// noteGood remembers since when replication has been good.
+func (m *checkMeter) noteGood(now time.Time) {
+	for _, c := range m.checks {
+		if !c.OK {
+			m.good = time.Time{}
+			return
+		}
+	}
+	if m.good.IsZero() {
+		m.good = now
+	}
+}

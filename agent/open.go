@@ -1,0 +1,216 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/etcdembed"
+	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/fence"
+	"github.com/mmm-ha/mmm/internal/store"
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/vip"
+)
+
+// How long New waits for mysqld and for etcd before it says what is wrong.
+const (
+	openLimit  = 5 * time.Second
+	vipPatient = 2500 * time.Millisecond // an address may outlive its lease by a second
+)
+
+// openIdentity takes the lock of R6 and reads who this host is.
+func (a *Agent) openIdentity() error {
+	for _, dir := range []string{a.opt.State, a.opt.RunDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make directory: %w", err)
+		}
+	}
+	lock, err := election.Lock(a.opt.MySQL.Datadir)
+	if err != nil {
+		return err
+	}
+	a.lock = lock
+	id, created, err := election.Identity(a.opt.MySQL.Datadir)
+	if err != nil {
+		return err
+	}
+	a.id = id
+	if created {
+		a.log.Info("made an identity for this host", "id", id)
+	}
+	highest, err := election.LoadHighest(a.opt.State)
+	if err != nil {
+		return err
+	}
+	a.remembered = newRemembered(a.opt.RunDir, a.token, highest, a.log)
+	return nil
+}
+
+// openServer reaches mysqld. A server that is down is no error: the agent
+// reports it. One that refuses the account is.
+func (a *Agent) openServer(ctx context.Context) error {
+	pw, err := password("mysql.passwordFile", a.opt.MySQL.PasswordFile)
+	if err != nil {
+		return err
+	}
+	repl, err := password("mysql.replicationPasswordFile", a.opt.MySQL.ReplicationPasswordFile)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openLimit)
+	defer cancel()
+	a.server, err = dbops.Dial(ctx, dbops.Options{
+		Socket: a.opt.MySQL.Socket, User: a.opt.MySQL.User, Password: pw,
+		ReplicationUser: a.opt.MySQL.ReplicationUser, ReplicationPassword: repl, Log: a.log,
+	})
+	if err != nil && !errors.Is(err, dbops.ErrUnreachable) {
+		return err
+	}
+	a.db = a.server
+	a.prober = newProber(a.db, a.log, func(p topology.Probe) { latest(a.in.probes, p) })
+	return nil
+}
+
+// checkSettings refuses to manage a server whose file would let it start
+// writable, or that cannot replicate by GTID.
+func (a *Agent) checkSettings(ctx context.Context, hosts int) error {
+	p, err := a.db.Observe(ctx)
+	switch {
+	case errors.Is(err, dbops.ErrDenied):
+		return err
+	case err != nil:
+		a.log.Warn("mysqld does not answer; the host is HARD_OFFLINE until it does", "why", p.Why)
+		return nil
+	}
+	found, err := a.server.Problems(ctx, p.PID, hosts)
+	if err != nil {
+		return fmt.Errorf("read the settings of mysqld: %w", err)
+	}
+	for _, w := range found.Warn {
+		a.log.Warn("a setting of mysqld", "advice", w)
+	}
+	if len(found.Refuse) > 0 {
+		return fmt.Errorf("mysqld is not set up to be managed: %s", strings.Join(found.Refuse, "; "))
+	}
+	return nil
+}
+
+// openStore reaches etcd and reads the cluster file.
+func (a *Agent) openStore(ctx context.Context) (topology.Spec, error) {
+	conf, err := a.opt.Etcd.tls()
+	if err != nil {
+		return topology.Spec{}, err
+	}
+	a.client, err = store.Open(ctx, store.Options{Endpoints: a.opt.Etcd.Endpoints, Cluster: a.opt.Cluster, TLS: conf, Log: a.log})
+	if err != nil {
+		return topology.Spec{}, err
+	}
+	a.store, a.members = a.client, a.client.Members()
+	a.etcd = etcdembed.Access{Endpoints: a.opt.Etcd.Endpoints, TLS: conf}
+	a.history = newHistorian(a.id, a.store, a.log)
+	spec, err := a.awaitSpec(ctx)
+	if err != nil {
+		return topology.Spec{}, err
+	}
+	if _, ok := spec.Host(a.opt.Host); !ok {
+		return spec, fmt.Errorf("the cluster file of %q does not name host %q: correct `host` in the agent's file, or add the host with `mmmctl apply`", a.opt.Cluster, a.opt.Host)
+	}
+	a.ttl = spec.Timing.TTL.D()
+	return spec, a.checkSettings(ctx, len(spec.Hosts))
+}
+
+// awaitSpec reads the cluster file. Etcd out of reach is an error at once; a
+// cluster without a file yet is only a matter of order, and worth waiting for.
+func (a *Agent) awaitSpec(ctx context.Context) (topology.Spec, error) {
+	told := false
+	for {
+		call, cancel := context.WithTimeout(ctx, openLimit)
+		c, err := a.store.Load(call)
+		cancel()
+		if err != nil || c.Spec.Present() {
+			return c.Spec.Value, err
+		}
+		if !told {
+			a.log.Warn("waits for the cluster file: run `mmmctl apply -f cluster.yaml`", "cluster", a.opt.Cluster)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return topology.Spec{}, ctx.Err()
+		case <-time.After(tick):
+		}
+	}
+}
+
+// openKernel prepares addresses and packet filter.
+func (a *Agent) openKernel(ctx context.Context, spec topology.Spec) error {
+	me, _ := spec.Host(a.opt.Host)
+	kernel, err := vip.NewKernel(me.Interface)
+	if err != nil {
+		return err
+	}
+	a.kernel = vip.New(vip.Options{Kernel: kernel, Log: a.log})
+	a.vips = a.kernel
+	a.gate = gateOf()
+	filter := fence.New(fence.Options{Log: a.log})
+	if err := filter.Install(ctx); err != nil {
+		a.log.Warn("no rules in the packet filter: an election waits two seconds longer when a host vanishes", "err", err)
+		a.ports = noPorts{}
+		return nil
+	}
+	a.ports = filter
+	return nil
+}
+
+// checkAddresses refuses to start beside a stranger who holds one of the VIPs:
+// an address on this host that the agent did not put there, or an answer on
+// the wire for one that nobody in the cluster has claimed.
+func (a *Agent) checkAddresses(ctx context.Context) error {
+	c, err := a.store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(vipPatient)
+	for _, addr := range slices.Concat(c.Spec.Value.Roles.Writer.VIPs, c.Spec.Value.Roles.Reader.VIPs) {
+		if _, claimed := c.Claims[addr]; claimed || (c.Writer.Present() && slices.Contains(c.Spec.Value.Roles.Writer.VIPs, addr)) {
+			continue
+		}
+		if err := a.unheld(ctx, addr, deadline); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unheld waits a little for an address to fall silent: the last holder's
+// lifetime may not have ended yet.
+func (a *Agent) unheld(ctx context.Context, addr netip.Addr, deadline time.Time) error {
+	for {
+		mac, err := a.vips.Probe(ctx, addr, probeWait)
+		switch {
+		case err != nil:
+			return fmt.Errorf("ask for VIP %s on the network: %w", addr, err)
+		case mac == nil:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("VIP %s is held by somebody else: a machine with hardware address %s answers for it; take the address off it, or choose another in the cluster file", addr, mac)
+		}
+	}
+}
+
+// noPorts stands in where the kernel has no packet filter.
+type noPorts struct{}
+
+func (noPorts) Reject(context.Context, []netip.Addr, uint16) error { return nil }
+func (noPorts) Refuse(context.Context, []netip.Addr, uint16) error { return nil }
+
+// Pidfile is where a running agent writes its process number.
+func (c Config) Pidfile() string { return filepath.Join(c.RunDir, "mmmagent.pid") }

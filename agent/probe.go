@@ -1,0 +1,168 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mmm-ha/mmm/internal/process"
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// How often mysqld is looked at, and how long one look may take. The cluster
+// file may say otherwise.
+const (
+	probePeriod = 50 * time.Millisecond
+	probeRushed = 10 * time.Millisecond // between two reigns, when every step waits for a look
+	probeLimit  = 500 * time.Millisecond
+	probeMisses = 2
+)
+
+// prober looks at mysqld. It tells a dead process (known to the kernel within a
+// millisecond) from one that does not answer (known after some misses), and
+// never calls a full server dead.
+type prober struct {
+	db     database
+	send   func(topology.Probe)
+	log    *slog.Logger
+	kicked chan struct{}
+
+	mu       sync.Mutex
+	period   time.Duration
+	limit    time.Duration
+	patience int
+	misses   int
+	last     topology.Probe
+	problems []string
+}
+
+func newProber(db database, log *slog.Logger, send func(topology.Probe)) *prober {
+	return &prober{db: db, send: send, log: log, kicked: make(chan struct{}, 1), period: probePeriod, limit: probeLimit, patience: probeMisses}
+}
+
+// every sets the period.
+func (p *prober) every(period time.Duration) {
+	p.mu.Lock()
+	shorter := period < p.period
+	p.period = period
+	p.mu.Unlock()
+	if shorter {
+		latest(p.kicked, struct{}{})
+	}
+}
+
+// tune takes the limits of the cluster file.
+func (p *prober) tune(t topology.Timing) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.ProbeLimit > 0 {
+		p.limit = t.ProbeLimit.D()
+	}
+	if t.Misses > 0 {
+		p.patience = t.Misses
+	}
+}
+
+// run looks until ctx ends.
+func (p *prober) run(ctx context.Context) error {
+	for {
+		reading := p.look(ctx)
+		p.send(reading)
+		p.mu.Lock()
+		rest := p.period
+		p.mu.Unlock()
+		if err := p.rest(ctx, reading, rest); err != nil {
+			return err
+		}
+	}
+}
+
+// rest waits for the next look; the death of the process cuts it short.
+func (p *prober) rest(ctx context.Context, reading topology.Probe, period time.Duration) error {
+	wait, cancel := context.WithTimeout(ctx, period)
+	defer cancel()
+	var death <-chan struct{}
+	if reading.Incarnation != "" {
+		death, _ = process.Watch(wait, reading.Incarnation) // an error leaves the period
+	}
+	select {
+	case <-wait.Done():
+	case <-death:
+	case <-p.kicked:
+	}
+	return ctx.Err()
+}
+
+// look makes one reading.
+func (p *prober) look(ctx context.Context) topology.Probe {
+	p.mu.Lock()
+	limit := p.limit
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	began := time.Now()
+	reading, err := p.db.Observe(ctx)
+	if err == nil {
+		return *p.judge(reading)
+	}
+	return p.missed(began, reading)
+}
+
+// judge takes a good reading: the count of misses starts again.
+func (p *prober) judge(reading topology.Probe) *topology.Probe {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	reading.Problems = p.problems
+	p.misses = 0
+	if !reading.At.Before(p.last.At) {
+		p.last = reading
+	}
+	return &reading
+}
+
+// missed takes a look that found nothing. A dead process is dead at once; one
+// that lives gets its misses, during which the last good reading stands.
+func (p *prober) missed(began time.Time, reading topology.Probe) topology.Probe {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.Incarnation == "" || !alive(p.last.Incarnation) {
+		p.last = topology.Probe{At: began, Why: orElse(reading.Why, "mysqld is not running")}
+		return p.last
+	}
+	p.misses++
+	if p.misses >= p.patience {
+		p.last.Up, p.last.Why = false, orElse(reading.Why, "no answer")
+	}
+	p.last.At = began
+	return p.last
+}
+
+// alive reports whether that run of mysqld still exists. What cannot be known
+// counts as alive: a fence must not be skipped for want of knowledge.
+func alive(inc topology.Incarnation) bool {
+	pid, err := process.PID(inc)
+	if err != nil {
+		return true
+	}
+	now, err := process.Of(pid)
+	if errors.Is(err, process.ErrGone) {
+		return false
+	}
+	return err != nil || now == inc
+}
+
+// settings keeps what is wrong with the server's configuration.
+func (p *prober) settings(problems []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.problems = problems
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

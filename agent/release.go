@@ -1,0 +1,139 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strconv"
+	"syscall"
+	"time"
+
+	"log/slog"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// releaseLimit is how long the ackers may take to receive the last write.
+const releaseLimit = 10 * time.Second
+
+// Release gives back what this host holds, so that others take over at once: a
+// writer closes, waits until an acker has everything, writes down where it
+// stopped (R60) and deletes its key; then the lease ends, and with it the rest.
+// After an error the agent goes on.
+func (a *Agent) Release(ctx context.Context) error {
+	done := make(chan error, 1)
+	select {
+	case a.releasing <- done:
+	default:
+		return errors.New("the roles are being given back already")
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// release is Release inside the loop. Nothing else is decided meanwhile.
+func (a *Agent) release(ctx context.Context, s *state) error {
+	for len(s.running) > 0 {
+		a.finish(s, <-a.in.outcomes)
+	}
+	ctx, cancel := context.WithTimeout(ctx, releaseLimit)
+	defer cancel()
+	if err := a.shut(ctx, s.probe, patience); err != nil {
+		return err
+	}
+	if s.term != nil {
+		if err := a.closeReign(ctx, s); err != nil {
+			return err
+		}
+	}
+	if s.session != nil {
+		if err := s.session.Revoke(ctx); err != nil {
+			return fmt.Errorf("give the lease back: %w", err)
+		}
+	}
+	a.log.Info("gave everything back")
+	return nil
+}
+
+// closeReign ends a reign cleanly: everything is on an acker, and etcd knows
+// where it ended.
+func (a *Agent) closeReign(ctx context.Context, s *state) error {
+	epoch := s.term.Epoch()
+	pos, err := a.restingPosition(ctx)
+	if err == nil && s.cluster.Reign.Value.Epoch == epoch {
+		reign := s.cluster.Reign.Value
+		if err = a.onAnAcker(ctx, reign); err == nil {
+			reign.Closed = &pos
+			_, err = a.store.PutReign(ctx, epoch, s.cluster.Reign.Rev, reign)
+		}
+	}
+	if err != nil {
+		a.log.Warn("the reign does not end cleanly; the next election needs the bids of the ackers", "err", err)
+	}
+	s.term.End("given back")
+	s.term = nil
+	a.remembered.forgetReign()
+	if _, err := a.store.DropWriter(ctx, epoch); err != nil {
+		return fmt.Errorf("give the writer key back: %w", err)
+	}
+	return nil
+}
+
+// onAnAcker waits until an acker has received everything that is in the binlog.
+func (a *Agent) onAnAcker(ctx context.Context, reign topology.Reign) error {
+	p, err := a.db.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		c, err := a.store.Load(ctx)
+		if err != nil {
+			return err
+		}
+		for id, inc := range reign.Ackers {
+			if r, live := c.Hosts[id]; live && r.Value.Incarnation == inc && r.Value.Received.Contains(p.Position) {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no acker has received %s: %w", p.Position, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Preflight checks what New checks, and gives everything back.
+func Preflight(ctx context.Context, cfg Config, log *slog.Logger) error {
+	a, err := New(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return a.close()
+}
+
+// Running is the process number of the agent that runs with this configuration.
+func Running(cfg Config) (int, error) {
+	text, err := os.ReadFile(cfg.Pidfile())
+	if err != nil {
+		return 0, fmt.Errorf("no agent runs here: %w", err)
+	}
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(text)))
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", cfg.Pidfile(), err)
+	}
+	if syscall.Kill(pid, 0) != nil {
+		return 0, fmt.Errorf("no agent runs here: process %d of %s is gone", pid, cfg.Pidfile())
+	}
+	return pid, nil
+}
+
+// Equal reports whether two files say the same.
+func (c Config) Equal(o Config) bool { return reflect.DeepEqual(c, o) }

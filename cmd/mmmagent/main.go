@@ -1,0 +1,67 @@
+// Command mmmagent is the daemon of a database host.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "mmmagent:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mmmagent",
+		Short: "The daemon of a database host: lease, election, VIPs",
+		Long: `mmmagent runs on every database host. It heartbeats through a lease in etcd,
+takes part in the election of the writer, keeps its mysqld in line and holds its
+VIPs. There is no central monitor: every agent runs the same decisions over the
+same view of etcd.
+
+A host needs three things: a mysqld that starts read-only (mmmagent preflight
+says what is missing), a way to etcd (your own, or mmmagent etcd on three of the
+hosts), and a small file that says who the host is:
+
+  host: db1
+  cluster: shop
+  etcd: {endpoints: ["https://192.0.2.161:2379"], ca: …, cert: …, key: …}
+  mysql: {socket: /run/mysqld/mysqld.sock, user: mmm_agent, passwordFile: …}`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.PersistentFlags().String("log-level", "info", "debug, info, warn or error")
+	root.AddCommand(newRunCommand(), newPreflightCommand(), newStopCommand(), newPrestartCommand(), newEtcdCommand())
+	return root
+}
+
+// logger writes for a person on a terminal, for the journal otherwise.
+func logger(cmd *cobra.Command) (*slog.Logger, *slog.LevelVar, error) {
+	text, err := cmd.Flags().GetString("log-level")
+	if err != nil {
+		return nil, nil, err
+	}
+	level := new(slog.LevelVar)
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return nil, nil, fmt.Errorf("--log-level %s: use debug, info, warn or error", text)
+	}
+	plain := os.Getenv("NO_COLOR") != "" || !terminal(os.Stderr)
+	return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: level, NoColor: plain, TimeFormat: "15:04:05.000"})), level, nil
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/mmm-ha/mmm/agent"
+)
+
+const defaultConfig = "/etc/mmm/mmm.yaml"
+
+func newRunCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the agent of this host",
+		Long: `Run the agent of this host until it is told to stop.
+
+SIGTERM ends the process and nothing else: what the host serves stays for the
+rest of its lease, and an agent that starts again within it goes on with the same
+lease, the same VIPs and the same reign. An upgrade of the agent on the writer is
+no failover. To give the roles back, use mmmagent stop --release.
+
+SIGHUP reads the file again. What a running agent can change is changed; for the
+rest it says that a restart is needed.
+
+Before anything is changed the agent checks its file, mysqld's settings, etcd
+and the network, and ends with one sentence when one of them is not as needed.`,
+		Example: `  mmmagent run --config /etc/mmm/mmm.yaml
+  mmmagent run --config /etc/mmm/mmm.yaml --log-level debug`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, level, err := logger(cmd)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), path, log, level)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
+	return cmd
+}
+
+func run(ctx context.Context, path string, log *slog.Logger, level *slog.LevelVar) error {
+	cfg, err := agent.ReadConfig(path)
+	if err != nil {
+		return err
+	}
+	log = log.With("cluster", cfg.Cluster, "host", cfg.Host)
+	a, err := agent.New(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(cfg.Pidfile(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the pid file: %w", err)
+	}
+	defer func() { _ = os.Remove(cfg.Pidfile()) }()
+	a.Notify(watchdog())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go signals(ctx, cancel, a, path, cfg, log, level)
+	err = a.Run(ctx, func() { notify(daemon.SdNotifyReady) })
+	notify(daemon.SdNotifyStopping)
+	return err
+}
+
+// signals serves SIGHUP (read the file again) and SIGUSR1 (give the roles back
+// and stop). It ends with ctx.
+func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, path string, cfg agent.Config, log *slog.Logger, level *slog.LevelVar) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(ch)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-ch:
+			if sig == syscall.SIGHUP {
+				notify(daemon.SdNotifyReloading)
+				reload(path, cfg, log)
+				notify(daemon.SdNotifyReady)
+				continue
+			}
+			if err := a.Release(ctx); err != nil {
+				log.Error("cannot give the roles back; the agent goes on", "err", err)
+				continue
+			}
+			stop()
+		}
+	}
+}
+
+// reload says what a new file would change. Everything in it is needed to open
+// the agent, so a change takes a restart, which within the lease costs nothing.
+func reload(path string, old agent.Config, log *slog.Logger) {
+	cfg, err := agent.ReadConfig(path)
+	switch {
+	case err != nil:
+		log.Error("the file was not taken: the agent goes on with what it has", "err", err)
+	case cfg.Equal(old):
+		log.Info("the file was read again; nothing in it has changed")
+	default:
+		log.Warn("the file has changed; restart the agent to use it (within the lease this moves nothing)")
+	}
+}
+
+func notify(state string) {
+	_, _ = daemon.SdNotify(false, state) // not under systemd: nobody to tell
+}
+
+// watchdog returns what the decision loop calls each turn. Only the loop feeds
+// it: a wedged loop is ended by systemd.
+func watchdog() func() {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return func() {}
+	}
+	var last time.Time
+	return func() {
+		if now := time.Now(); now.Sub(last) > every/4 {
+			last = now
+			notify(daemon.SdNotifyWatchdog)
+		}
+	}
+}
+
+func newPreflightCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "preflight",
+		Short: "Check whether the agent could run here, and change nothing",
+		Long: `Check this host as run does before it starts: the file, mysqld and its settings,
+etcd, the cluster file, and whether anybody else holds one of the VIPs. Ends with
+0 when the agent can run, and with one sentence naming cause and fix when not.`,
+		Example: "  mmmagent preflight --config /etc/mmm/mmm.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, _, err := logger(cmd)
+			if err != nil {
+				return err
+			}
+			cfg, err := agent.ReadConfig(path)
+			if err != nil {
+				return err
+			}
+			if err := agent.Preflight(cmd.Context(), cfg, log); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "OK: the agent can run here")
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
+	return cmd
+}
+
+func newStopCommand() *cobra.Command {
+	var path string
+	var release bool
+	cmd := &cobra.Command{
+		Use:   "stop",
+		Short: "Stop the agent of this host, keeping or giving back its roles",
+		Long: `Stop the agent of this host.
+
+Without --release the process ends and the host keeps what it serves until its
+lease runs out, so that a new agent can go on with it: for upgrades.
+
+With --release the agent first gives everything back: a writer stops writing,
+waits until an acker has all of it, writes down where it stopped and gives up the
+key; a reader gives up its VIPs. Others take over at once.`,
+		Example: "  mmmagent stop\n  mmmagent stop --release",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := agent.ReadConfig(path)
+			if err != nil {
+				return err
+			}
+			return stopAgent(cmd.Context(), cfg, release)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
+	cmd.Flags().BoolVar(&release, "release", false, "give the roles back first")
+	return cmd
+}
+
+// stopLimit is how long an agent may take to end.
+const stopLimit = 30 * time.Second
+
+func stopAgent(ctx context.Context, cfg agent.Config, release bool) error {
+	pid, err := agent.Running(cfg)
+	if err != nil {
+		return err
+	}
+	sig := syscall.SIGTERM
+	if release {
+		sig = syscall.SIGUSR1
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		return fmt.Errorf("signal the agent (pid %d): %w", pid, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	for {
+		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the agent (pid %d) still runs after %s: its log says why", pid, stopLimit)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

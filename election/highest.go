@@ -1,0 +1,106 @@
+package election
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// highestFile lies in the state directory, which survives a reboot.
+const highestFile = "highest-epoch.json"
+
+// recordVersion is the version of the records on disk that this code writes, and
+// the only one that it reads.
+const recordVersion = 1
+
+// Highest is the record of the highest epoch that this host has seen of each
+// cluster (R17). What it was told, it never forgets: an etcd whose epochs lie
+// below went back in time. Its methods may be called from any goroutine; the
+// directory belongs to one process.
+type Highest struct {
+	path string
+
+	mu   sync.Mutex
+	seen map[string]seenEpoch // by the cluster's id
+}
+
+type seenEpoch struct {
+	Epoch topology.Rev `json:"epoch"`
+	Boot  string       `json:"boot"` // during which it was first seen
+}
+
+type highestRecord struct {
+	Version  int                  `json:"v"`
+	Clusters map[string]seenEpoch `json:"clusters"`
+}
+
+// LoadHighest reads the record in the state directory dir. No file is an empty
+// record. A file that cannot be understood is an error, for taking it as empty
+// would be to forget.
+func LoadHighest(dir string) (*Highest, error) {
+	h := &Highest{path: filepath.Join(dir, highestFile), seen: map[string]seenEpoch{}}
+	data, err := readPlain(h.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load the highest epoch: %w", err)
+	}
+	var record highestRecord
+	if err := json.Unmarshal(data, &record); err != nil {
+		return nil, fmt.Errorf("load the highest epoch from %s: %w", h.path, err)
+	}
+	if record.Version != recordVersion {
+		return nil, fmt.Errorf("load the highest epoch from %s: record has version %d, this program knows %d",
+			h.path, record.Version, recordVersion)
+	}
+	for cluster, seen := range record.Clusters {
+		h.seen[cluster] = seen
+	}
+	return h, nil
+}
+
+// Epoch returns the highest epoch that was saved for the cluster with the given
+// id, 0 for none.
+func (h *Highest) Epoch(cluster string) topology.Rev {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen[cluster].Epoch
+}
+
+// Save records that epoch was seen in the cluster with the given id. When it
+// returns nil, that or a higher epoch is durable. A lower epoch than the recorded
+// one changes nothing.
+func (h *Highest) Save(cluster string, epoch topology.Rev) error {
+	if cluster == "" {
+		return errors.New("save the highest epoch: the cluster has no id")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if epoch <= h.seen[cluster].Epoch {
+		return nil
+	}
+	boot, err := bootID()
+	if err != nil {
+		return fmt.Errorf("save the highest epoch: %w", err)
+	}
+	record := highestRecord{Version: recordVersion, Clusters: map[string]seenEpoch{}}
+	for id, seen := range h.seen {
+		record.Clusters[id] = seen
+	}
+	record.Clusters[cluster] = seenEpoch{Epoch: epoch, Boot: boot}
+	data, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("save the highest epoch: %w", err)
+	}
+	if err := replacePlain(h.path, append(data, '\n')); err != nil {
+		return fmt.Errorf("save the highest epoch: %w", err)
+	}
+	h.seen = record.Clusters // only now: a save that did not work must be tried again
+	return nil
+}
