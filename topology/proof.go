@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -214,6 +215,9 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 		return no("the operator ordered %s", order.Target)
 	}
 	k := rank{priority: h.Priority, id: id}
+	if c.Spec.Value.Roles.Writer.Prefer == h.Name {
+		k.priority = math.MinInt
+	}
 	why := fmt.Sprintf("holds %s, priority %d", b.Value.Received, h.Priority)
 	if !b.Value.Received.Contains(p.Best) {
 		k.lacks, why = 1, fmt.Sprintf("lacks %d transactions of the best bid", gtid.Distance(p.Best, b.Value.Received))

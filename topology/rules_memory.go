@@ -85,10 +85,11 @@ func (v *View) clearable() (string, bool) {
 	}
 }
 
-// askedOnline reports whether `set-online` was said after the host fell.
+// askedOnline reports whether `set-online` was said after the host wrote down
+// that it fell. Revisions tell which came first; clocks of two machines do not.
 func (v *View) askedOnline() bool {
 	i := v.Cluster.Intents[v.Self]
-	return i.Present() && i.Value.Want == WantOnline && i.Value.Since.After(v.memory().Value.Since)
+	return i.Present() && i.Value.Want == WantOnline && i.Rev > v.memory().Rev
 }
 
 // recent keeps the times within the window, newest last.

@@ -119,10 +119,9 @@ var orderRules = []Rule{
 	},
 	{
 		Name: "order-expired",
-		Doc:  "An order that nobody could carry out in time is closed by its target.",
+		Doc:  "There is no writer and an order has not been carried out in time: it is closed, so that another can be given.",
 		When: when("nobody could carry it out in time", func(v *View) bool {
-			s := v.Cluster.Switchover.Value
-			return v.orderOpen() && s.Target == v.Self && !v.Cluster.Writer.Present() && v.orderLate()
+			return v.orderOpen() && !v.Cluster.Writer.Present() && v.orderLate()
 		}),
 		Then: func(v *View) []Action { return v.settle(Aborted, "nobody could carry it out in time") },
 	},

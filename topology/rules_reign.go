@@ -99,7 +99,7 @@ var reignRules = []Rule{
 		Doc:  "The writer of a ready reign is writable; this is asserted again for ever.",
 		When: when("the writer is read-only and no switchover is under way", func(v *View) bool {
 			_, drains := v.draining()
-			return v.opened() && v.phase() == Ready && v.Probe.Up && v.Probe.ReadOnly && !drains && !v.busy(Undo, Drain, HandOver)
+			return v.opened() && v.phase() == Ready && v.Probe.Up && v.Probe.ReadOnly && !drains && !v.busy(OpenDoor, Undo, Drain, HandOver)
 		}),
 		Then: (*View).open,
 	},
@@ -107,7 +107,7 @@ var reignRules = []Rule{
 		Name: "shun",
 		Doc:  "Only ackers, and hosts that say they do not acknowledge, may attach to the writer (R21).",
 		When: when("the acker set or what a host says of itself changed", func(v *View) bool {
-			return v.opened() && !slices.Equal(v.Seen.Shunned, v.shun())
+			return v.opened() && v.phase() == Ready && !v.busy(OpenDoor) && !slices.Equal(v.Seen.Shunned, v.shun())
 		}),
 		Then: func(v *View) []Action { return one(Action{Kind: SetShun, Epoch: v.Term.Epoch, Shun: v.shun()}) },
 	},

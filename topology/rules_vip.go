@@ -41,15 +41,19 @@ var vipRules = []Rule{
 	},
 }
 
-// WantVIPs are the addresses that this host should answer for, sorted.
+// WantVIPs are the addresses that this host should answer for, sorted: none
+// without a mysqld that answers.
 func (v *View) WantVIPs() []netip.Addr {
 	var out []netip.Addr
+	if !v.Probe.Up {
+		return out
+	}
 	for vip, c := range v.Cluster.Claims {
 		if c.Lease == v.Lease.ID && c.Value.ID == v.ID {
 			out = append(out, vip)
 		}
 	}
-	if _, drains := v.draining(); v.opened() && v.phase() == Ready && v.Probe.Up && !drains {
+	if _, drains := v.draining(); v.opened() && v.phase() == Ready && !drains {
 		out = append(out, v.Cluster.Spec.Value.Roles.Writer.VIPs...)
 	}
 	return sortedAddrs(out)

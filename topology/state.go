@@ -54,7 +54,7 @@ type hostFacts struct {
 var StateRules = []StateRule{
 	{"set-offline", AdminOffline, "An operator took the host out with `set-offline`; only `set-online` brings it back.", func(h hostFacts) (Reason, bool) {
 		i := h.intent.Value
-		return Reason("an operator set it offline" + by(i.Who, i.Why)), i.Want == WantOffline
+		return Reason("an operator set it offline" + by(i.Who, i.Why)), h.intent.Present() && i.Want != WantOnline
 	}},
 	{"no-lease", HardOffline, "The agent's lease in etcd has ended: the host, its agent or its way to etcd is gone.", func(h hostFacts) (Reason, bool) {
 		return "its agent holds no lease in etcd: the host, the agent or the network is down", !h.alive

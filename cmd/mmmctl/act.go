@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mmm-ha/mmm/internal/ctl"
+	"github.com/mmm-ha/mmm/topology"
+)
+
+func (a *app) actCommands() []*cobra.Command {
+	return []*cobra.Command{
+		a.switchover(), a.setOnline(), a.setOffline(), a.mode(),
+		a.setMode(topology.Active), a.setMode(topology.Manual), a.setMode(topology.Passive),
+		a.moveRole(), a.setIP(), a.unpin(),
+	}
+}
+
+func (a *app) switchover() *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use: "switchover", GroupID: act, Args: cobra.NoArgs,
+		Short: "move the writer to another host without losing anything",
+		Long: `switchover moves the writer. It prints for every host whether it can take over
+and why not, asks for a confirmation, and waits for the end: the old writer stops
+writing, the target applies everything, and the writer's key changes hands in one
+step. When a step does not work in time the old writer opens again (exit code 3).
+
+Refused when the target is not ONLINE, does not acknowledge commits, or may not
+be writer; when there is no writer in mode ACTIVE (the next one is elected without
+you); in mode PASSIVE; and while another order is under way.
+
+Without a writer and in mode MANUAL it orders an election. It never gives up an
+acknowledged write.`,
+		Example: `  mmmctl switchover                       # to the best candidate
+  mmmctl switchover --to db2 --yes --reason "kernel update"`,
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the new writer; without it the best candidate")
+	_ = cmd.RegisterFlagCompletionFunc("to", a.hostArg(0)) // fails only for a flag that is not there
+	cmd.RunE = a.do(func(ctx context.Context, c *ctl.Ctl, _ []string) error { return c.Switchover(ctx, to) })
+	return cmd
+}
+
+func (a *app) setOnline() *cobra.Command {
+	return &cobra.Command{
+		Use: "set-online HOST", GroupID: act, Args: cobra.ExactArgs(1),
+		Short: "bring a host back that is ADMIN_OFFLINE or AWAITING_RECOVERY",
+		Long: `set-online says that a host shall serve again, and waits until it is ONLINE. The
+host's own agent brings it back when its checks are good.
+
+Refused for a host in any other state (what is broken must be mended, not wished
+away) and for one whose agent or mysqld is gone.`,
+		Example:           `  mmmctl set-online db1`,
+		ValidArgsFunction: a.hostArg(0),
+		RunE:              a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.SetOnline(ctx, args[0]) }),
+	}
+}
+
+func (a *app) setOffline() *cobra.Command {
+	return &cobra.Command{
+		Use: "set-offline HOST", GroupID: act, Args: cobra.ExactArgs(1),
+		Short: "take a host out of service",
+		Long: `set-offline takes a host out: it gives up its reader VIPs and takes part in no
+election until set-online. The writer hands its role over first, by a planned
+switchover to the best candidate, and you are asked for a confirmation.
+
+Refused when nobody can take the writer role, and for the last host that
+acknowledges the writer's commits, because without it writes stop.`,
+		Example:           `  mmmctl set-offline db3 --reason "new disks"`,
+		ValidArgsFunction: a.hostArg(0),
+		RunE:              a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.SetOffline(ctx, args[0]) }),
+	}
+}
+
+func (a *app) mode() *cobra.Command {
+	return &cobra.Command{
+		Use: "mode [active|manual|passive]", GroupID: act, Args: cobra.MaximumNArgs(1),
+		Short: "print or set how much the cluster does by itself",
+		Long: `mode prints the mode in force, or sets it:
+
+  active   everything happens by itself
+  manual   reader VIPs move by themselves, the writer only by switchover
+  passive  nothing moves; set-ip may place reader VIPs
+
+In every mode a writer that loses its lease is closed: that is never a question of
+mode.`,
+		Example: `  mmmctl mode
+  mmmctl mode manual --reason "network work until 22:00"`,
+		ValidArgs: []string{"active", "manual", "passive"},
+		RunE: a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error {
+			if len(args) == 0 {
+				return c.Mode(ctx)
+			}
+			m, err := topology.ParseMode(args[0])
+			if err != nil {
+				return usagef("%v", err)
+			}
+			return c.SetMode(ctx, m)
+		}),
+	}
+}
+
+// setMode is MMM's word for mode active, manual or passive.
+func (a *app) setMode(m topology.Mode) *cobra.Command {
+	word := strings.ToLower(string(m))
+	return &cobra.Command{
+		Use: "set-" + word, GroupID: act, Args: cobra.NoArgs,
+		Short:   "the same as mode " + word,
+		Long:    "set-" + word + " is MMM's word for `mmmctl mode " + word + "`; `mmmctl mode --help` says what the mode means.\nIt refuses nothing.",
+		Example: "  mmmctl set-" + word + ` --reason "network work"`,
+		RunE:    a.do(func(ctx context.Context, c *ctl.Ctl, _ []string) error { return c.SetMode(ctx, m) }),
+	}
+}
+
+func (a *app) moveRole() *cobra.Command {
+	return &cobra.Command{
+		Use: "move-role ROLE HOST", GroupID: act, Args: cobra.ExactArgs(2),
+		Short: "MMM's word for switchover",
+		Long: `move-role writer HOST is switchover --to HOST.
+
+Refused for role reader: reader VIPs balance themselves. set-offline takes all of
+them away from a host; set-ip places one in mode PASSIVE.`,
+		Example:           `  mmmctl move-role writer db2`,
+		ValidArgsFunction: a.hostArg(1),
+		RunE: a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error {
+			return c.MoveRole(ctx, args[0], args[1], false)
+		}),
+	}
+}
+
+func (a *app) setIP() *cobra.Command {
+	return &cobra.Command{
+		Use: "set-ip VIP HOST", GroupID: act, Args: cobra.ExactArgs(2),
+		Short: "pin a reader VIP to a host, in mode PASSIVE",
+		Long: `set-ip pins a reader VIP to a host. The pin stays in force in the other modes too,
+while that host is ONLINE, until unpin.
+
+Refused in modes ACTIVE and MANUAL, for a host that is not ONLINE, and for the
+writer's VIP, which is wherever the writer is.`,
+		Example:           `  mmmctl set-ip 192.0.2.111 db2`,
+		ValidArgsFunction: a.hostArg(1),
+		RunE:              a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.SetIP(ctx, args[0], args[1]) }),
+	}
+}
+
+func (a *app) unpin() *cobra.Command {
+	return &cobra.Command{
+		Use: "unpin VIP", GroupID: act, Args: cobra.ExactArgs(1),
+		Short:   "let a pinned reader VIP be balanced again",
+		Long:    "unpin removes the pin that set-ip made. Refused for a VIP that is not pinned.",
+		Example: `  mmmctl unpin 192.0.2.111`,
+		RunE:    a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.Unpin(ctx, args[0]) }),
+	}
+}
