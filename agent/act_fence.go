@@ -47,6 +47,7 @@ func endReign(a *Agent, ctx context.Context, j job) (func(*state), error) {
 	return func(s *state) {
 		over(s)
 		s.seen.Rev = max(s.seen.Rev, rev)
+		s.seen.Ended = max(s.seen.Ended, j.Epoch)
 	}, nil
 }
 

@@ -18,12 +18,13 @@ func claimVIP(a *Agent, ctx context.Context, j job) (func(*state), error) {
 		return nil, errNoLease
 	}
 	vip := j.VIPs[0]
-	if mac, err := a.vips.Probe(ctx, vip, probeWait); err == nil && mac != nil {
-		a.foreign.report(vip, mac.String())
-	}
+	mac, unknown := a.vips.Probe(ctx, vip, probeWait)
 	rev, err := a.store.ClaimVIP(ctx, j.session.ID(), vip, topology.Claim{ID: a.id, Name: a.opt.Host})
 	if err != nil {
 		return nil, err
+	}
+	if unknown == nil && mac != nil {
+		a.foreign.report(vip, mac.String())
 	}
 	return wrote(rev), nil
 }

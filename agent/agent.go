@@ -33,6 +33,8 @@ type Agent struct {
 	token   string // of this process; stands in the writer key
 	ttl     time.Duration
 	lock    *election.DatadirLock
+	resumed *election.Session // lease of the agent before, when it still lived
+	kept    election.Runtime  // what that agent wrote down
 	members []*clientv3.Client
 	etcd    etcdembed.Access
 
@@ -66,12 +68,15 @@ type Agent struct {
 	releasing chan chan error
 }
 
+// defaultTTL is asked for until the cluster file has been read.
+const defaultTTL = 2 * time.Second
+
 // New opens everything that the agent needs and checks what can be checked
 // before anything is changed. Its error is one sentence with the cause and the fix.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Agent, err error) {
 	a := &Agent{
 		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan dispatch, 1),
-		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), beat: func() {},
+		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), beat: func() {}, ttl: defaultTTL,
 	}
 	a.lastProbe.Store(topology.Probe{})
 	a.rejected.Store(netip.Addr{})
@@ -84,10 +89,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Agent, err error
 	if err := a.openIdentity(); err != nil {
 		return nil, err
 	}
+	if err := a.openStore(); err != nil {
+		return nil, err
+	}
+	a.resumed = a.resumeLease(ctx) // first of all: every check below costs some of what is left of it
 	if err := a.openServer(ctx); err != nil {
 		return nil, err
 	}
-	spec, err := a.openStore(ctx)
+	spec, err := a.readSpec(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -106,15 +115,17 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	a.life = ctx
 	s := newState(a.remembered.highest.Epoch(a.clusterID(ctx)))
 	s.takeProbe(a.prober.look(ctx), time.Now())
-	first := a.resume(ctx, s)
-	if first == nil {
+	s.session = a.resumed
+	if a.resumed != nil {
+		a.resumeReign(ctx, s)
+	} else {
 		if err := a.kernel.Clear(ctx); err != nil {
 			return fmt.Errorf("remove what an earlier agent left: %w", err)
 		}
 	}
 	group.Go(func() error { return a.kernel.Run(ctx) })
 	group.Go(func() error { return a.prober.run(ctx) })
-	group.Go(func() error { return a.leases(ctx, first) })
+	group.Go(func() error { return a.leases(ctx, a.resumed) })
 	group.Go(func() error { return a.lifetimes(ctx) })
 	group.Go(func() error { return a.heartbeat(ctx) })
 	group.Go(func() error { return a.history.run(ctx) })
@@ -164,7 +175,7 @@ func (a *Agent) close() error {
 		errs = append(errs, a.client.Close())
 	}
 	if a.server != nil {
-		errs = append(errs, a.server.Close())
+		a.server.Close()
 	}
 	if a.lock != nil {
 		errs = append(errs, a.lock.Release())

@@ -77,10 +77,9 @@ type held struct {
 // Left is the time until the deadline of R1.
 func (h held) Left() time.Duration { return h.Deadline().Left(h.clock.Now()) }
 
-// resume takes up the lease, and with it the reign, of an agent that ran here a
-// moment ago (R5): the lease must be renewable, the key must name this host,
-// that lease and that epoch, and mysqld must be the one that reigned.
-func (a *Agent) resume(ctx context.Context, s *state) *election.Session {
+// resumeLease takes up the lease of an agent that ran here a moment ago; nil
+// when there is none.
+func (a *Agent) resumeLease(ctx context.Context) *election.Session {
 	kept, err := election.LoadRuntime(a.opt.RunDir)
 	if err != nil || kept.Lease == 0 {
 		return nil
@@ -90,14 +89,15 @@ func (a *Agent) resume(ctx context.Context, s *state) *election.Session {
 		a.log.Info("does not resume the last lease", "why", err)
 		return nil
 	}
-	s.session = session
 	a.log.Info("resumes its lease", "lease", kept.Lease, "ttl", session.TTL())
-	a.resumeReign(ctx, s, kept)
+	a.kept = kept
 	return session
 }
 
-func (a *Agent) resumeReign(ctx context.Context, s *state, kept election.Runtime) {
-	if kept.Epoch == 0 {
+// resumeReign goes on with the reign of the agent before (R5): the key must name
+// this host, that lease and that epoch, and mysqld must be the one that reigned.
+func (a *Agent) resumeReign(ctx context.Context, s *state) {
+	if a.kept.Epoch == 0 {
 		return
 	}
 	c, err := a.store.Load(ctx)
@@ -105,13 +105,14 @@ func (a *Agent) resumeReign(ctx context.Context, s *state, kept election.Runtime
 		return
 	}
 	w, inc := c.Writer, s.probe.Incarnation
-	same := w.Rev == kept.Epoch && w.Value.ID == a.id && w.Lease == kept.Lease &&
-		inc != "" && inc == kept.Incarnation && c.Phase.Value.Incarnation == inc && s.probe.Up
+	same := w.Rev == a.kept.Epoch && w.Value.ID == a.id && w.Lease == a.kept.Lease &&
+		inc != "" && inc == a.kept.Incarnation && c.Phase.Value.Incarnation == inc && s.probe.Up
 	if !same {
-		a.log.Info("does not resume the last reign: another epoch, lease or run of mysqld", "epoch", kept.Epoch)
+		a.log.Info("does not resume the last reign: another epoch, lease or run of mysqld", "epoch", a.kept.Epoch)
 		return
 	}
-	s.term = election.NewTerm(a.life, kept.Epoch, inc)
-	a.log.Info("resumes its reign", "epoch", kept.Epoch)
-	a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: kept.Epoch, What: a.opt.Host + " resumed its reign: its agent was restarted within the lease"})
+	s.term = election.NewTerm(a.life, a.kept.Epoch, inc)
+	a.remembered.reign(a.kept.Lease, a.kept.Epoch, inc)
+	a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: a.kept.Epoch,
+		What: a.opt.Host + " resumed its reign", Why: "its agent was restarted within the lease"})
 }

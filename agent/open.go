@@ -103,19 +103,24 @@ func (a *Agent) checkSettings(ctx context.Context, hosts int) error {
 	return nil
 }
 
-// openStore reaches etcd and reads the cluster file.
-func (a *Agent) openStore(ctx context.Context) (topology.Spec, error) {
+// openStore prepares the way to etcd; nothing is sent yet.
+func (a *Agent) openStore() error {
 	conf, err := a.opt.Etcd.tls()
 	if err != nil {
-		return topology.Spec{}, err
+		return err
 	}
-	a.client, err = store.Open(ctx, store.Options{Endpoints: a.opt.Etcd.Endpoints, Cluster: a.opt.Cluster, TLS: conf, Log: a.log})
+	a.client, err = store.Open(context.Background(), store.Options{Endpoints: a.opt.Etcd.Endpoints, Cluster: a.opt.Cluster, TLS: conf, Log: a.log})
 	if err != nil {
-		return topology.Spec{}, err
+		return err
 	}
 	a.store, a.members = a.client, a.client.Members()
 	a.etcd = etcdembed.Access{Endpoints: a.opt.Etcd.Endpoints, TLS: conf}
 	a.history = newHistorian(a.id, a.store, a.log)
+	return nil
+}
+
+// readSpec reads the cluster file and finds this host in it.
+func (a *Agent) readSpec(ctx context.Context) (topology.Spec, error) {
 	spec, err := a.awaitSpec(ctx)
 	if err != nil {
 		return topology.Spec{}, err

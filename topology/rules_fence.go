@@ -40,7 +40,7 @@ var fenceRules = []Rule{
 		Doc: "The writer key names this host, but this process neither won it nor was handed it (R18).",
 		When: when("the writer key names this host, but another process won it", func(v *View) bool {
 			w := v.Cluster.Writer
-			return w.Present() && w.Value.ID == v.ID && w.Rev != v.Term.Epoch && v.Cluster.Rev >= v.Seen.Rev &&
+			return w.Present() && w.Value.ID == v.ID && w.Rev != v.Term.Epoch && w.Rev > v.Seen.Ended && v.Cluster.Rev >= v.Seen.Rev &&
 				!v.busy(Campaign, Adopt) && !v.handed()
 		}),
 		Then: func(v *View) []Action { return one(Action{Kind: EndReign, Epoch: v.Cluster.Writer.Rev}) },

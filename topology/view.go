@@ -71,6 +71,7 @@ type Term struct {
 type Seen struct {
 	Epoch    Rev                 // highest ever, from the state directory and the database (R17)
 	Rev      Rev                 // of the last thing that this process wrote; an older view is not acted upon
+	Ended    Rev                 // highest epoch whose key this process has seen deleted
 	Good     time.Time           // since when this host has replicated well without a break; zero: it does not
 	Acked    time.Time           // when the epoch row of this term was acknowledged; zero: not yet
 	Waiting  time.Time           // since when somebody has waited for an acknowledgement; zero: nobody does

@@ -1,0 +1,53 @@
+# Everything there is to do here. `make help` explains each target.
+SHELL       := /bin/bash
+GO          ?= go
+BIN         := bin
+LDFLAGS     := -s -w -X github.com/mmm-ha/mmm/internal/version.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export GOFLAGS := -buildvcs=false
+# A missing part of the machine is a failure in tests, never a silent skip.
+export MMM_REQUIRE ?= netns,mariadb,etcd
+RUNS        ?= 10
+KEEP        ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo demo-down test test-short check docs fuzz bench-failover clean
+
+help: ## Show this list.
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Install the Debian packages that the demo and the tests need (idempotent, starts no service).
+	@scripts/install-deps.sh
+
+build: ## Build mmmagent, mmmctl and mmmlab into ./bin.
+	@mkdir -p $(BIN)
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+	@ln -sf mmmctl $(BIN)/mmm_control
+
+demo: deps build ## Tell the whole story on four real servers, with every acknowledged write checked. KEEP=1 leaves it running.
+	@$(BIN)/mmmlab demo --bin $(BIN) $(if $(KEEP),--keep)
+
+demo-down: ## End what `make demo KEEP=1` left running.
+	@$(BIN)/mmmlab down
+
+test: deps build ## Run every test: unit, property, golden, and integration on real servers.
+	@scripts/test.sh
+
+test-short: ## Run the tests that need neither root nor servers.
+	@MMM_REQUIRE= $(GO) test -short ./...
+
+check: ## Format, vet, lint, and see that go.mod and the generated pages are fresh.
+	@scripts/check.sh
+
+docs: ## Write the generated pages (docs/states.md, docs/keys.md) anew.
+	@$(GO) test ./topology ./internal/store -run 'Fresh|UpToDate' -rewrite
+
+fuzz: ## Fuzz the parsers for a minute each.
+	@$(GO) test ./topology/gtid -run '^$$' -fuzz FuzzParse -fuzztime 60s
+
+bench-failover: ## Measure the write gap of each kind of failover, beside keepalived (RUNS=10 each); results under docs/benchmarks/.
+	@scripts/install-deps.sh --bench
+	@$(MAKE) --no-print-directory build
+	@$(BIN)/mmmlab bench-failover --bin $(BIN) --runs $(RUNS) --out docs/benchmarks
+
+clean: ## Remove what was built.
+	@rm -rf $(BIN)

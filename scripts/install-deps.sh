@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the test bed needs; only those that are missing.
+#
+#   scripts/install-deps.sh            what the bed and the tests need
+#   scripts/install-deps.sh --bench    also keepalived, for comparisons
+#
+# None of them brings a service that should run here; should a dependency bring
+# one, it is kept from starting, so no port is taken and nothing is left running.
+set -euo pipefail
+
+packages=(mariadb-server-core mariadb-client-core iproute2 nftables iputils-arping etcd-client procps util-linux)
+case "${1-}" in
+"") ;;
+--bench) packages+=(keepalived) ;;
+*) echo "usage: $0 [--bench]" >&2 && exit 2 ;;
+esac
+
+missing=()
+for p in "${packages[@]}"; do
+	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || true)
+	[ "$state" = "ii " ] || missing+=("$p")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	echo "nothing to install"
+	exit 0
+fi
+
+if ! command -v apt-get >/dev/null; then
+	echo "this is no Debian; install the equivalents of: ${missing[*]}" >&2
+	exit 1
+fi
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "not root and no sudo here; as root run: apt-get install --no-install-recommends ${missing[*]}" >&2
+		exit 1
+	fi
+	root=(sudo)
+fi
+
+# policy-rc.d is Debian's way to forbid starts of services. Whoever has one keeps it.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	trap '"${root[@]}" rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+	"${root[@]}" chmod 755 "$policy"
+fi
+
+echo "installing: ${missing[*]}"
+"${root[@]}" apt-get update -q
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Run every test. Packages with concurrency of their own run under the race
+# detector; those that start servers run one after the other, two cores do not
+# stand more.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export MMM_REQUIRE="${MMM_REQUIRE-netns,mariadb,etcd}"
+export MMM_BIN="$PWD/bin"
+
+race=(./election ./internal/store ./internal/fence ./vip ./agent ./internal/process)
+mapfile -t rest < <(go list ./... | grep -vE '/(election|internal/store|internal/store/storetest|internal/fence|vip|agent|internal/process)$')
+
+go test -race -p 1 -timeout 8m "${race[@]}"
+go test -p 1 -timeout 9m "${rest[@]}"
