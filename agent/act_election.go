@@ -32,7 +32,7 @@ var errNoLease = errors.New("there is no lease")
 // placeBid stops the IO thread, and only the IO thread, sees it stopped, reads
 // the position and publishes it (R11, R28). The old writer's address is
 // rejected first: the stop would wait two seconds for a host that is gone.
-func placeBid(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) placeBid(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -74,7 +74,7 @@ func wrote(rev topology.Rev) func(*state) {
 
 // fetch takes from another host what this one lacks (R33). The bid is seen
 // deleted before the IO thread starts again (R29).
-func fetch(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) fetch(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -117,7 +117,7 @@ func (a *Agent) untilReceived(ctx context.Context, pos gtid.Set) error {
 
 // campaign asks etcd for the writer's place, in one transaction guarded by
 // everything the decision rested on (R34).
-func campaign(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) campaign(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -158,7 +158,7 @@ func (a *Agent) begin(j job, epoch topology.Rev) func(*state) {
 }
 
 // adopt takes over a reign that was handed to this process (R43).
-func adopt(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) adopt(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}

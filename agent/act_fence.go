@@ -20,13 +20,13 @@ const (
 
 // demote closes everything: port, VIPs, read_only; SIGKILL when that cannot be
 // confirmed in time or somebody waits for an acknowledgement.
-func demote(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) demote(ctx context.Context, j job) (func(*state), error) {
 	return nil, a.shut(ctx, j.probe, patienceFor(j))
 }
 
 // endReign closes, and only when that is verified gives the writer key back
 // (R8, R13). The term is over whatever etcd says.
-func endReign(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) endReign(ctx context.Context, j job) (func(*state), error) {
 	if err := a.shut(ctx, j.probe, patienceFor(j)); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 // follow points this host at the writer. A bid is seen deleted first (R29); the
 // rejection of its address ends, if it was a deposed writer.
-func follow(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) follow(ctx context.Context, j job) (func(*state), error) {
 	note := func(*state) {}
 	if j.Bid != nil {
 		rev, err := a.store.DeleteBid(ctx, a.id, j.BidRev)
@@ -40,19 +40,19 @@ func (a *Agent) accept(ctx context.Context, addr netip.Addr, port uint16) error 
 	return nil
 }
 
-func leaveSource(a *Agent, ctx context.Context, _ job) (func(*state), error) {
+func (a *Agent) leaveSource(ctx context.Context, _ job) (func(*state), error) {
 	return nil, a.db.LeaveSource(ctx)
 }
 
-func startSQL(a *Agent, ctx context.Context, _ job) (func(*state), error) {
+func (a *Agent) startSQL(ctx context.Context, _ job) (func(*state), error) {
 	return nil, a.db.StartSQL(ctx)
 }
 
-func setSemi(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) setSemi(ctx context.Context, j job) (func(*state), error) {
 	return nil, a.db.SetSemiReplica(ctx, j.On)
 }
 
-func remember(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) remember(ctx context.Context, j job) (func(*state), error) {
 	rev, err := a.store.PutMemory(ctx, a.opt.Host, j.Guards.Memory, *j.Memory)
 	if err != nil {
 		return nil, err

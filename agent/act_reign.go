@@ -14,14 +14,14 @@ import (
 // errTermOver says that the reign ended before the action was done.
 var errTermOver = errors.New("the reign is over")
 
-func waitApplied(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) waitApplied(ctx context.Context, j job) (func(*state), error) {
 	return nil, a.db.WaitApplied(ctx, j.Position)
 }
 
 // becomeSource drops the replica side and turns semi-sync on. The agent's own
 // tables are made before that, while no acknowledgement is needed; the epoch
 // row that follows proves that they arrived.
-func becomeSource(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) becomeSource(ctx context.Context, j job) (func(*state), error) {
 	if err := a.ports.Refuse(ctx, nil, j.Port); err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func becomeSource(a *Agent, ctx context.Context, j job) (func(*state), error) {
 	return nil, a.db.BecomeSource(ctx)
 }
 
-func putPhase(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) putPhase(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -44,17 +44,17 @@ func putPhase(a *Agent, ctx context.Context, j job) (func(*state), error) {
 
 // writeRow writes the first transaction of the reign. It returns when a replica
 // has acknowledged it.
-func writeRow(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) writeRow(ctx context.Context, j job) (func(*state), error) {
 	row := topology.EpochRow{Cluster: j.cluster.Spec.Value.ID, Epoch: j.Epoch, ID: a.id}
 	_, err := a.db.WriteEpochRow(ctx, row, j.Jump)
 	return nil, err
 }
 
-func nudge(a *Agent, ctx context.Context, _ job) (func(*state), error) {
+func (a *Agent) nudge(ctx context.Context, _ job) (func(*state), error) {
 	return nil, a.db.WriteNudge(ctx)
 }
 
-func putReign(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) putReign(ctx context.Context, j job) (func(*state), error) {
 	rev, err := a.store.PutReign(ctx, j.Epoch, j.Guards.Reign, *j.Reign)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func putReign(a *Agent, ctx context.Context, j job) (func(*state), error) {
 
 // openDoor opens in the order of R8 and R39: who may not acknowledge is shut
 // out, the lease is looked at once more, then port, server, VIP, and the phase.
-func openDoor(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) openDoor(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil || j.term == nil {
 		return nil, errNoLease
 	}
@@ -102,7 +102,7 @@ func portOf(j job, host string) uint16 {
 	return h.ReplicationPort
 }
 
-func setShun(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) setShun(ctx context.Context, j job) (func(*state), error) {
 	if err := a.ports.Refuse(ctx, j.Shun, portOf(j, a.opt.Host)); err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func setShun(a *Agent, ctx context.Context, j job) (func(*state), error) {
 
 // cutAcker ends a replica's admission and its connection, and then reads the
 // position that the others must reach before the set may shrink (R23).
-func cutAcker(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) cutAcker(ctx context.Context, j job) (func(*state), error) {
 	if err := a.ports.Refuse(ctx, j.Shun, j.Port); err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func cutAcker(a *Agent, ctx context.Context, j job) (func(*state), error) {
 	}, nil
 }
 
-func settle(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) settle(ctx context.Context, j job) (func(*state), error) {
 	rev, err := a.store.AdvanceSwitchover(ctx, j.Epoch, j.Guards.Order, *j.Order)
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func settle(a *Agent, ctx context.Context, j job) (func(*state), error) {
 // drain stops writing here for a planned switchover: the VIP goes first, so
 // that no client comes back, then read_only, then the position is read twice
 // (R42).
-func drain(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) drain(ctx context.Context, j job) (func(*state), error) {
 	if err := a.vips.Drop(ctx, j.VIPs...); err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (a *Agent) restingPosition(ctx context.Context) (gtid.Set, error) {
 }
 
 // stopForOrder is the target's part: everything is applied, nothing more comes.
-func stopForOrder(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) stopForOrder(ctx context.Context, j job) (func(*state), error) {
 	if err := a.db.StopIO(ctx); err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func stopForOrder(a *Agent, ctx context.Context, j job) (func(*state), error) {
 // handOver gives the writer key to the target in one transaction (R43). What is
 // not known to have happened is left to the next reading of etcd: this host
 // stays read-only until then.
-func handOver(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) handOver(ctx context.Context, j job) (func(*state), error) {
 	target := topology.Writer{ID: j.HostID, Name: j.Host, Best: j.Position, Previous: j.Epoch}
 	rev, err := a.store.HandOver(ctx, j.Epoch, j.cluster.Switchover, target, j.Lease)
 	if err != nil {

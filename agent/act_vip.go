@@ -13,7 +13,7 @@ const probeWait = 60 * time.Millisecond
 
 // claimVIP takes a free reader VIP: the claim first, then the address (R54).
 // Somebody who answers for it is reported and delays the claim by one try (R55).
-func claimVIP(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) claimVIP(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -30,7 +30,7 @@ func claimVIP(a *Agent, ctx context.Context, j job) (func(*state), error) {
 }
 
 // giveUpVIP lets a reader VIP go: the address first, then the claim (R54).
-func giveUpVIP(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) giveUpVIP(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -45,7 +45,7 @@ func giveUpVIP(a *Agent, ctx context.Context, j job) (func(*state), error) {
 }
 
 // setVIPs makes the addresses on the interface those that are wanted.
-func setVIPs(a *Agent, ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) setVIPs(ctx context.Context, j job) (func(*state), error) {
 	if j.session == nil || j.session.Left() <= 0 {
 		return nil, a.vips.Drop(ctx, a.vips.Held()...)
 	}

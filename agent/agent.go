@@ -60,9 +60,11 @@ type Agent struct {
 	actions   sync.WaitGroup
 	reigning  atomic.Bool
 	campaigns atomic.Int64
-	lastProbe atomic.Value // topology.Probe
-	address   atomic.Value // string: of this host
-	rejected  atomic.Value // netip.Addr: the deposed writer in our port rules
+	lastProbe atomic.Value         // topology.Probe
+	address   atomic.Value         // string: of this host
+	hosts     atomic.Value         // int: database hosts of the cluster file
+	inspected topology.Incarnation // whose settings were read; touched by New and inspect only
+	rejected  atomic.Value         // netip.Addr: the deposed writer in our port rules
 	told      told
 	beat      func() // feeds the watchdog of systemd
 	releasing chan chan error
@@ -89,7 +91,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Agent, err error
 	if err := a.openIdentity(); err != nil {
 		return nil, err
 	}
-	if err := a.openStore(); err != nil {
+	if err := a.openStore(); err != nil { //nolint:contextcheck // nothing is sent yet
 		return nil, err
 	}
 	a.resumed = a.resumeLease(ctx) // first of all: every check below costs some of what is left of it
@@ -131,6 +133,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return a.history.run(ctx) })
 	group.Go(func() error { return a.remembered.run(ctx) })
 	group.Go(func() error { return a.leader(ctx) })
+	group.Go(func() error { return a.inspect(ctx) })
 	watcher := a.client.NewWatcher()
 	a.in.clusters = watcher.Changes()
 	group.Go(func() error { return watcher.Run(ctx) })
@@ -156,6 +159,7 @@ func (a *Agent) publish(v topology.View) {
 	if me, ok := v.Cluster.Spec.Value.Host(v.Self); ok {
 		a.address.Store(me.Address.String())
 	}
+	a.hosts.Store(len(v.Cluster.Spec.Value.Hosts))
 	a.prober.tune(v.Cluster.Spec.Value.Timing)
 	a.remembered.saw(v.Cluster.Spec.Value.ID, v.Seen.Epoch)
 }

@@ -21,6 +21,7 @@
 //	heartbeat  writes this host's report                               heartbeat.go
 //	historian  writes events                                           history.go
 //	vip.Run    repeats announcements                                   package vip
+//	inspect    reads the settings of each new run of mysqld            open.go
 //	leader     keeps etcd's leadership off the writer's host           leader.go
 //	actions    at most one a lane, started by loop                     act.go
 package agent

@@ -26,7 +26,7 @@ func newHistorian(id topology.HostID, store registry, log *slog.Logger) *histori
 
 // add takes an event; it never blocks.
 func (h *historian) add(e topology.Event) {
-	h.log.Info(e.What, "why", e.Why, "epoch", e.Epoch)
+	h.log.Info("event", "what", e.What, "why", e.Why, "epoch", e.Epoch)
 	for {
 		select {
 		case h.queue <- e:

@@ -111,7 +111,7 @@ func (a *Agent) resumeReign(ctx context.Context, s *state) {
 		a.log.Info("does not resume the last reign: another epoch, lease or run of mysqld", "epoch", a.kept.Epoch)
 		return
 	}
-	s.term = election.NewTerm(a.life, a.kept.Epoch, inc)
+	s.term = election.NewTerm(a.life, a.kept.Epoch, inc) //nolint:contextcheck // a term outlives this call
 	a.remembered.reign(a.kept.Lease, a.kept.Epoch, inc)
 	a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: a.kept.Epoch,
 		What: a.opt.Host + " resumed its reign", Why: "its agent was restarted within the lease"})

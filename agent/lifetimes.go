@@ -52,7 +52,7 @@ func (a *Agent) whileRenewed(ctx context.Context, g guarded) error {
 		case <-g.session.Gone():
 			g.guard.Expire()
 			cancel()
-			<-expired
+			_ = <-expired // it was ended above; only its end matters
 			a.lapse(ctx)
 			return ctx.Err()
 		case err := <-expired:

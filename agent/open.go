@@ -80,15 +80,16 @@ func (a *Agent) openServer(ctx context.Context) error {
 }
 
 // checkSettings refuses to manage a server whose file would let it start
-// writable, or that cannot replicate by GTID.
+// writable, or that cannot replicate by GTID. A server that is down is looked
+// at when it is back.
 func (a *Agent) checkSettings(ctx context.Context, hosts int) error {
 	p, err := a.db.Observe(ctx)
-	switch {
-	case errors.Is(err, dbops.ErrDenied):
+	if errors.Is(err, dbops.ErrDenied) {
 		return err
-	case err != nil:
+	}
+	if err != nil {
 		a.log.Warn("mysqld does not answer; the host is HARD_OFFLINE until it does", "why", p.Why)
-		return nil
+		return nil //nolint:nilerr // said above; the agent runs without mysqld
 	}
 	found, err := a.server.Problems(ctx, p.PID, hosts)
 	if err != nil {
@@ -100,7 +101,38 @@ func (a *Agent) checkSettings(ctx context.Context, hosts int) error {
 	if len(found.Refuse) > 0 {
 		return fmt.Errorf("mysqld is not set up to be managed: %s", strings.Join(found.Refuse, "; "))
 	}
+	a.inspected = p.Incarnation
 	return nil
+}
+
+// inspectPeriod is how often the agent looks whether mysqld was restarted with
+// other settings.
+const inspectPeriod = time.Second
+
+// inspect reads the settings of each new run of mysqld: one that must not be
+// managed is unable from then on, with the reason, and can never be writer.
+func (a *Agent) inspect(ctx context.Context) error {
+	timer := time.NewTicker(inspectPeriod)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		}
+		p, _ := a.lastProbe.Load().(topology.Probe)
+		if !p.Up || p.Incarnation == a.inspected {
+			continue
+		}
+		hosts, _ := a.hosts.Load().(int)
+		found, err := a.server.Problems(ctx, p.PID, hosts)
+		if err != nil {
+			a.log.Debug("cannot read the settings of mysqld; trying on", "err", err)
+			continue
+		}
+		a.inspected = p.Incarnation
+		a.prober.settings(found.Refuse)
+	}
 }
 
 // openStore prepares the way to etcd; nothing is sent yet.

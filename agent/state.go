@@ -20,7 +20,6 @@ type state struct {
 	ending  bool              // the term is being given up
 	seen    topology.Seen
 	running map[topology.Lane]*running
-	order   topology.Rev // create revision of the order that seen.Order speaks of
 	lag     lagMeter
 	checks  checkMeter
 }

@@ -70,7 +70,7 @@ adds itself, catches up without a vote, and gets its vote by itself.`,
 			if err != nil {
 				return err
 			}
-			if options.Log, _, err = logger(cmd); err != nil {
+			if options.Log, err = logger(cmd); err != nil {
 				return err
 			}
 			return runEtcd(cmd.Context(), options)

@@ -48,17 +48,17 @@ hosts), and a small file that says who the host is:
 }
 
 // logger writes for a person on a terminal, for the journal otherwise.
-func logger(cmd *cobra.Command) (*slog.Logger, *slog.LevelVar, error) {
+func logger(cmd *cobra.Command) (*slog.Logger, error) {
 	text, err := cmd.Flags().GetString("log-level")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	level := new(slog.LevelVar)
+	var level slog.Level
 	if err := level.UnmarshalText([]byte(text)); err != nil {
-		return nil, nil, fmt.Errorf("--log-level %s: use debug, info, warn or error", text)
+		return nil, fmt.Errorf("--log-level %s: use debug, info, warn or error", text)
 	}
 	plain := os.Getenv("NO_COLOR") != "" || !terminal(os.Stderr)
-	return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: level, NoColor: plain, TimeFormat: "15:04:05.000"})), level, nil
+	return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: level, NoColor: plain, TimeFormat: "15:04:05.000"})), nil
 }
 
 func terminal(f *os.File) bool {

@@ -25,7 +25,7 @@ starting: what cannot be copied is said and left.`,
 		Example: "  mmmagent prestart --datadir /var/lib/mysql",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, _, err := logger(cmd)
+			log, err := logger(cmd)
 			if err != nil {
 				return err
 			}

@@ -40,18 +40,18 @@ and the network, and ends with one sentence when one of them is not as needed.`,
   mmmagent run --config /etc/mmm/mmm.yaml --log-level debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, level, err := logger(cmd)
+			log, err := logger(cmd)
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), path, log, level)
+			return run(cmd.Context(), path, log)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
 	return cmd
 }
 
-func run(ctx context.Context, path string, log *slog.Logger, level *slog.LevelVar) error {
+func run(ctx context.Context, path string, log *slog.Logger) error {
 	cfg, err := agent.ReadConfig(path)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func run(ctx context.Context, path string, log *slog.Logger, level *slog.LevelVa
 	a.Notify(watchdog())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go signals(ctx, cancel, a, path, cfg, log, level)
+	go signals(ctx, cancel, a, path, cfg, log)
 	err = a.Run(ctx, func() { notify(daemon.SdNotifyReady) })
 	notify(daemon.SdNotifyStopping)
 	return err
@@ -76,7 +76,7 @@ func run(ctx context.Context, path string, log *slog.Logger, level *slog.LevelVa
 
 // signals serves SIGHUP (read the file again) and SIGUSR1 (give the roles back
 // and stop). It ends with ctx.
-func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, path string, cfg agent.Config, log *slog.Logger, level *slog.LevelVar) {
+func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, path string, cfg agent.Config, log *slog.Logger) {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(ch)
@@ -145,7 +145,7 @@ etcd, the cluster file, and whether anybody else holds one of the VIPs. Ends wit
 		Example: "  mmmagent preflight --config /etc/mmm/mmm.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, _, err := logger(cmd)
+			log, err := logger(cmd)
 			if err != nil {
 				return err
 			}
