@@ -1,7 +1,6 @@
 package etcdembed
 
 import (
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -110,7 +109,7 @@ func (o Options) withDefaults() Options {
 		o.KeepRevisions = defaultKeepRevisions
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.ClientURL, o.PeerURL = tidyURL(o.ClientURL), tidyURL(o.PeerURL)
 	tidy := make(map[string]string, len(o.InitialCluster))

@@ -67,7 +67,7 @@ func (s *Server) untilReady(ctx context.Context) error {
 				return err
 			}
 			if text != s.Waiting() || time.Since(written) > repeatAfter {
-				s.options.Log.Info(text, "member", s.options.Name)
+				s.options.Log.Info("waiting for the cluster", "what", text, "member", s.options.Name)
 				written = time.Now()
 			}
 			s.setWaiting(text)

@@ -13,7 +13,7 @@ import (
 // first the closing goes on behind it; what was acknowledged is on disk in any
 // case, so the process may then exit.
 func (s *Server) Stop(ctx context.Context) error {
-	s.stopOnce.Do(func() {
+	s.stopOnce.Do(func() { //nolint:contextcheck // the closing goes on when ctx ends
 		s.noise.enter(phaseStopping)
 		s.cancel()
 		go s.shut()

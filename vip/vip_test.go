@@ -3,7 +3,6 @@ package vip
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -31,7 +30,7 @@ func tell(t *testing.T, f func(s *story)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fake := NewFake("eth0")
-		log := slog.New(slog.NewTextHandler(io.Discard, nil))
+		log := slog.New(slog.DiscardHandler)
 		f(&story{t: t, fake: fake, Manager: New(Options{Kernel: fake, Log: log, Clock: fake.Clock})})
 	})
 }

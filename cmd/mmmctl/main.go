@@ -50,7 +50,7 @@ func run(ctx context.Context, w world) ctl.Exit {
 	}
 	a := &app{world: w}
 	defer a.close()
-	root := a.root()
+	root := a.root() //nolint:contextcheck // cobra hands the context to each command
 	root.SetArgs(w.args[1:])
 	root.SetIn(w.in)
 	root.SetOut(w.out)

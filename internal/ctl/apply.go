@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/mmm-ha/mmm/internal/clusterfile"
@@ -118,6 +117,6 @@ func (c *Ctl) ConfigShow(ctx context.Context) error {
 			topology.Spec
 		}{"Spec", cl.Spec.Value}, nil)
 	}
-	_, err = io.WriteString(c.Out, string(clusterfile.Print(cl.Spec.Value)))
+	_, err = c.Out.Write(clusterfile.Print(cl.Spec.Value))
 	return err
 }

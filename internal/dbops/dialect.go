@@ -80,9 +80,9 @@ type factColumns struct {
 }
 
 type replicationColumns struct {
-	name, host, port, io, sql, usingGTID, receivedGTID, file, filePosition string
-	ioErrno, ioError, sqlErrno, sqlError                                   string
-	usingGTIDYes                                                           string
+	name, host, port, io, sql, usingGTID, receivedGTID, file, filePosition, relayBytes string
+	ioErrno, ioError, sqlErrno, sqlError                                               string
+	usingGTIDYes                                                                       string
 }
 
 type statusNames struct{ attached, waitSessions string }

@@ -32,6 +32,7 @@ type channel struct {
 	received   gtid.Set // Gtid_IO_Pos as the server says, which may be stale
 	file       string   // of the source's binlog
 	filePos    uint64
+	relayBytes uint64 // size of the relay log, all files
 	ioError    string
 	sqlError   string
 	others     int // named channels, which this system does not manage
@@ -117,6 +118,7 @@ func (d *dialect) parseChannel(r *reader) channel {
 		received:   r.set(col.receivedGTID),
 		file:       r.text(col.file),
 		filePos:    r.number(col.filePosition, 64),
+		relayBytes: r.number(col.relayBytes, 64),
 	}
 	if n := r.text(col.ioErrno); n != "0" {
 		c.ioError = "IO thread: error " + n + ": " + r.text(col.ioError)

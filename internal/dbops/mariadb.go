@@ -27,7 +27,7 @@ var mariadb = dialect{
 		name: "Connection_name", host: "Master_Host", port: "Master_Port",
 		io: "Slave_IO_Running", sql: "Slave_SQL_Running",
 		usingGTID: "Using_Gtid", usingGTIDYes: "Slave_Pos", receivedGTID: "Gtid_IO_Pos",
-		file: "Master_Log_File", filePosition: "Read_Master_Log_Pos",
+		file: "Master_Log_File", filePosition: "Read_Master_Log_Pos", relayBytes: "Relay_Log_Space",
 		ioErrno: "Last_IO_Errno", ioError: "Last_IO_Error",
 		sqlErrno: "Last_SQL_Errno", sqlError: "Last_SQL_Error",
 	},

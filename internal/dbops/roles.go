@@ -248,13 +248,20 @@ func (s *Server) Reattach(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", do, err)
 	}
-	change := fmt.Sprintf(d.reattachFormat, file, f.channel.filePos)
-	for _, statement := range []string{change, d.startAll} {
-		if err := s.exec(ctx, s.work, do, statement); err != nil {
-			return err
-		}
+	if err := s.exec(ctx, s.work, do, fmt.Sprintf(d.reattachFormat, file, f.channel.filePos)); err != nil {
+		return err
 	}
-	err = s.until(ctx, d, do, func(f facts) bool { return f.channel.io == "Yes" && f.channel.file != "" })
+	if f, err = s.readFacts(ctx, d, s.work); err != nil {
+		return err
+	}
+	empty := f.channel.relayBytes
+	if err := s.exec(ctx, s.work, do, d.startAll); err != nil {
+		return err
+	}
+	// "Yes" is said when the request has been sent. Only the first event proves
+	// that the source has taken it up: measured 100 ms later, and a thread that is
+	// stopped in between releases nobody.
+	err = s.until(ctx, d, do, func(f facts) bool { return f.channel.io == "Yes" && f.channel.relayBytes > empty })
 	return errors.Join(err, s.returnToGTID(ctx, d, do))
 }
 

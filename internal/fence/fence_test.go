@@ -3,7 +3,6 @@ package fence
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -27,7 +26,7 @@ func hosts(texts ...string) []netip.Addr {
 // answering returns a Manager whose kernel answers every order with err, or with
 // an error number.
 func answering(err error, errno unix.Errno) *Manager {
-	m := New(Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	m := New(Options{Log: slog.New(slog.DiscardHandler)})
 	m.dial = func(context.Context) (*nftables.Conn, error) {
 		return nftables.New(nftables.WithTestDial(func(req []netlink.Message) ([]netlink.Message, error) {
 			switch {

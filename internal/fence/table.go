@@ -90,7 +90,7 @@ func newTable() *table {
 // in silence.
 func (t *table) chain(name string, hook *nftables.ChainHook) *nftables.Chain {
 	policy := nftables.ChainPolicyAccept
-	priority := nftables.ChainPriority(*nftables.ChainPriorityFilter - 10)
+	priority := *nftables.ChainPriorityFilter - 10
 	return &nftables.Chain{
 		Table: t.Table, Name: name, Type: nftables.ChainTypeFilter,
 		Hooknum: hook, Priority: &priority, Policy: &policy,

@@ -104,6 +104,7 @@ func attrs(fields []zapcore.Field) []slog.Attr {
 				out = append(out, slog.Any(prefix+errorKey(f.Key), err))
 				continue
 			}
+		default:
 		}
 		enc := zapcore.NewMapObjectEncoder()
 		f.AddTo(enc)

@@ -219,7 +219,7 @@ func (c *Client) followWell(ctx context.Context, s *stream, load func(context.Co
 				trouble(err)
 				continue
 			}
-			s.rev, loaded = rev, true
+			s.rev = rev
 			fresh(asked)
 		}
 		s.member = c.order()[0]
