@@ -46,7 +46,7 @@ member of the quorum with it, and an agent can be upgraded at any time.
 The file describes this member:
 
   name: db1
-  dataDir: /var/lib/mmm/etcd          # kept at mode 0700; best on a disk of its own
+  dataDir: /var/lib/mmm-etcd          # kept at mode 0700; best on a disk of its own
   clientURL: http://192.0.2.161:2379  # agents, routers and mmmctl come here
   peerURL: http://192.0.2.161:2380    # the other members come here
   initialCluster:                     # the same on every host

@@ -58,7 +58,7 @@ func logger(cmd *cobra.Command) (*slog.Logger, error) {
 		return nil, fmt.Errorf("--log-level %s: use debug, info, warn or error", text)
 	}
 	plain := os.Getenv("NO_COLOR") != "" || !terminal(os.Stderr)
-	return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: level, NoColor: plain, TimeFormat: "15:04:05.000"})), nil
+	return slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{Level: level, NoColor: plain, TimeFormat: "15:04:05.000"})), nil
 }
 
 func terminal(f *os.File) bool {

@@ -1,0 +1,138 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// The files that the agents, etcd members and mmmctl of a bed read.
+
+var agentYAML = template.Must(template.New("agent.yaml").Parse(`host: {{.Name}}
+cluster: {{.Cluster}}
+etcd: {endpoints: [{{.Endpoints}}], insecure: true}
+mysql: {socket: {{.Dir}}/mysqld.sock, user: {{.User}}, passwordFile: {{.Dir}}/agent.pw, replicationPasswordFile: {{.Dir}}/repl.pw, datadir: {{.Dir}}/data}
+state: {{.Dir}}/state
+run: {{.Dir}}/run
+`))
+
+var etcdYAML = template.Must(template.New("etcd.yaml").Parse(`name: {{.Name}}
+dataDir: {{.Dir}}/etcd
+clientURL: {{.Client}}
+peerURL: {{.Peer}}
+initialCluster: {{"{"}}{{.Initial}}{{"}"}}
+join: false
+profile: {{.Profile}}
+insecure: true
+`))
+
+var clusterYAML = template.Must(template.New("cluster.yaml").Parse(`apiVersion: mmm/v1
+cluster: {{.Cluster}}
+defaults: {port: {{.Port}}, replicationPort: {{.ReplicationPort}}, interface: {{.Interface}}}
+hosts:
+{{- range .Hosts}}{{if .Database}}
+  - {name: {{.Name}}, address: {{.Address}}, mode: {{.Mode}}{{if .Priority}}, priority: {{.Priority}}{{end}}}
+{{- end}}{{end}}
+roles:
+  writer: {mode: exclusive, vips: [{{.Writers}}]}
+  reader: {mode: balanced, vips: [{{.Readers}}]}
+timing: {profile: {{.Profile}}}
+durability: lossless
+recovery: {autoSetOnline: {{.AutoSetOnline}}, flapCount: 3, flapDuration: 1h}
+checks: {backlogMax: 10s, backlogFor: 3, threadsFor: 2}
+mysql: {replicationUser: {{.Repl}}}
+`))
+
+// ClusterFile is the path of the cluster file that the bed applies.
+func (b *Bed) ClusterFile() string { return filepath.Join(b.options.Work, "cluster.yaml") }
+
+// Endpoints are the client URLs of the etcd members, those of the host first if
+// it has one, else the last member first: it is never a writer by preference.
+func (b *Bed) Endpoints(host string) []string {
+	var own, others []string
+	for _, m := range b.machines {
+		if !m.Etcd {
+			continue
+		}
+		url := urlOf(m.Address, etcdClientPort)
+		if m.Name == host {
+			own = append(own, url)
+		} else {
+			others = append(others, url)
+		}
+	}
+	if len(own) == 0 && len(others) > 0 {
+		last := len(others) - 1
+		return append([]string{others[last]}, others[:last]...)
+	}
+	return append(own, others...)
+}
+
+func urlOf(a netip.Addr, port int) string { return fmt.Sprintf("http://%v:%d", a, port) }
+
+func (b *Bed) writeClusterFile() error {
+	o := b.options
+	return render(b.ClusterFile(), clusterYAML, map[string]any{
+		"Cluster": o.Cluster, "Hosts": o.Hosts, "Profile": o.Profile, "AutoSetOnline": o.AutoSetOnline,
+		"Port": ClientPort, "ReplicationPort": ReplicationPort, "Interface": hostLink,
+		"Writers": join(o.WriterVIPs), "Readers": join(o.ReaderVIPs), "Repl": ReplicationUser,
+	})
+}
+
+func (b *Bed) writeAgentFiles(m *machine) error {
+	for name, password := range map[string]string{"agent.pw": AgentPassword, "repl.pw": ReplicationPassword} {
+		if err := os.WriteFile(filepath.Join(m.dir, name), []byte(password+"\n"), 0o600); err != nil {
+			return fmt.Errorf("write password of %s: %w", m.Name, err)
+		}
+	}
+	for _, name := range []string{"state", "run"} {
+		if err := os.MkdirAll(filepath.Join(m.dir, name), 0o700); err != nil {
+			return fmt.Errorf("make directory of %s: %w", m.Name, err)
+		}
+	}
+	var endpoints []string
+	for _, e := range b.Endpoints(m.Name) {
+		endpoints = append(endpoints, fmt.Sprintf("%q", e))
+	}
+	return render(filepath.Join(m.dir, "agent.yaml"), agentYAML, map[string]any{
+		"Name": m.Name, "Cluster": b.options.Cluster, "Dir": m.dir, "User": AgentUser,
+		"Endpoints": strings.Join(endpoints, ", "),
+	})
+}
+
+func (b *Bed) writeEtcdFile(m *machine) error {
+	var initial []string
+	for _, other := range b.machines {
+		if other.Etcd {
+			initial = append(initial, fmt.Sprintf("%s: %q", other.Name, urlOf(other.Address, etcdPeerPort)))
+		}
+	}
+	return render(filepath.Join(m.dir, "etcd.yaml"), etcdYAML, map[string]any{
+		"Name": m.Name, "Dir": m.dir, "Profile": b.options.Profile, "Initial": strings.Join(initial, ", "),
+		"Client": urlOf(m.Address, etcdClientPort), "Peer": urlOf(m.Address, etcdPeerPort),
+	})
+}
+
+// render writes a file from a template.
+func render(path string, t *template.Template, data any) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	defer f.Close()
+	if err := t.Execute(f, data); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return f.Close()
+}
+
+func join(addrs []netip.Addr) string {
+	var s []string
+	for _, a := range addrs {
+		s = append(s, a.String())
+	}
+	return strings.Join(s, ", ")
+}

@@ -1,0 +1,189 @@
+package load
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// Options say where and how fast a client writes.
+type Options struct {
+	// Dial opens connections, for example lab.Dialer.DialContext. Nil: the
+	// network of this process.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Address is the VIP (or router) and its port.
+	Address        string
+	User, Password string
+	// Table is database.table, "app.journal" by default; made when absent.
+	Table string
+	// Every is the time from the start of one attempt to that of the next, 10 ms
+	// by default; an attempt that takes longer delays the next.
+	Every time.Duration
+	// Timeout limits one attempt, connecting included, 150 ms by default.
+	Timeout time.Duration
+	// Journal takes what happens and may be read meanwhile.
+	Journal *Journal
+}
+
+const (
+	defaultTable   = "app.journal"
+	defaultEvery   = 10 * time.Millisecond
+	defaultTimeout = 150 * time.Millisecond
+	// createTimeout is longer than that of an insert: a table is several fsyncs.
+	createTimeout = 5 * time.Second
+	createAgain   = 50 * time.Millisecond
+)
+
+// schema lets a row be stored twice, so that a write that was executed twice can be seen.
+const schema = `CREATE TABLE IF NOT EXISTS %s (
+	id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	client VARCHAR(32) CHARACTER SET ascii NOT NULL,
+	seq BIGINT UNSIGNED NOT NULL,
+	server INT UNSIGNED NOT NULL,
+	KEY identity (client, seq)) ENGINE=InnoDB`
+
+// Run writes rows one after the other until ctx ends, which is no error. It
+// first waits until the table exists. It returns an error only when it cannot
+// go on at all: bad options, or lines of the journal that cannot be written.
+func Run(ctx context.Context, o Options) error {
+	w, err := newWriter(o)
+	if err != nil {
+		return err
+	}
+	defer w.hangUp()
+	if !w.create(ctx) {
+		return nil
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for seq := o.Journal.nextSeq(); ; seq++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		a := w.attempt(ctx, seq)
+		timer.Reset(time.Until(a.Start.Add(w.o.Every)))
+		if err := o.Journal.add(a); err != nil {
+			return err
+		}
+	}
+}
+
+// writer holds the client's only connection. It works on the driver itself:
+// database/sql would retry behind our back.
+type writer struct {
+	o         Options
+	connector driver.Connector
+	conn      driver.Conn // nil: not connected
+}
+
+func newWriter(o Options) (*writer, error) {
+	if o.Journal == nil {
+		return nil, errors.New("start load: it needs a journal")
+	}
+	if o.Table == "" {
+		o.Table = defaultTable
+	}
+	if o.Every == 0 {
+		o.Every = defaultEvery
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	c := mysql.NewConfig()
+	c.User, c.Passwd, c.Net, c.Addr = o.User, o.Password, "tcp", o.Address
+	c.DialFunc = o.Dial
+	c.Logger = &mysql.NopLogger{} // errors are in the journal
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, fmt.Errorf("start load: %w", err)
+	}
+	return &writer{o: o, connector: connector}, nil
+}
+
+// create makes the table, however long it takes; false: ctx ended first.
+func (w *writer) create(ctx context.Context) bool {
+	for {
+		if outcome, _ := w.exec(ctx, fmt.Sprintf(schema, w.o.Table), createTimeout); outcome == Acked {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(createAgain):
+		}
+	}
+}
+
+// attempt inserts one row. It does not end with the caller's context: an insert
+// cut short by our own end would only add to the unknown ones.
+func (w *writer) attempt(ctx context.Context, seq uint64) Attempt {
+	a := Attempt{Seq: seq, Start: time.Now()}
+	insert := fmt.Sprintf("INSERT INTO %s (client, seq, server) VALUES ('%s', %d, @@server_id)", w.o.Table, w.o.Journal.client, seq)
+	outcome, err := w.exec(context.WithoutCancel(ctx), insert, w.o.Timeout)
+	a.End, a.Outcome = time.Now(), outcome
+	if err != nil {
+		a.Why = err.Error()
+	}
+	return a
+}
+
+// exec connects if need be and runs one statement. After anything but Acked the
+// connection is closed: where it leads may have changed.
+func (w *writer) exec(ctx context.Context, statement string, limit time.Duration) (Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if w.conn == nil {
+		conn, err := w.connector.Connect(ctx)
+		if err != nil {
+			return Refused, fmt.Errorf("connect: %w", err) // nothing of ours was sent
+		}
+		w.conn = conn
+	}
+	_, err := w.conn.(driver.ExecerContext).ExecContext(ctx, statement, nil)
+	if err == nil {
+		return Acked, nil
+	}
+	w.hangUp()
+	return outcomeOf(err), err
+}
+
+func (w *writer) hangUp() {
+	if w.conn != nil {
+		_ = w.conn.Close() // it was of no use any more
+		w.conn = nil
+	}
+}
+
+// certainNo are the server's errors that come before a statement changes anything.
+var certainNo = map[uint16]bool{
+	1040: true, // too many connections
+	1044: true, // no access to the database
+	1045: true, // no access at all
+	1049: true, // no such database
+	1142: true, // no right to insert
+	1146: true, // no such table
+	1203: true, // too many connections of this user
+	1290: true, // read_only
+	1836: true, // read-only mode
+}
+
+// outcomeOf sorts the error of a statement. What is not certainly a no is Unknown:
+// a killed or interrupted commit may well be in the binlog.
+func outcomeOf(err error) Outcome {
+	var said *mysql.MySQLError
+	switch {
+	case errors.As(err, &said) && certainNo[said.Number]:
+		return Refused
+	case errors.Is(err, driver.ErrBadConn):
+		return Refused // the driver's word for: no byte was written
+	default:
+		return Unknown
+	}
+}
