@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -18,22 +19,49 @@ const (
 	patienceLate = 80 * time.Millisecond
 )
 
+// door is the lock between opening and closing: whoever changes read_only or
+// brings addresses up is inside. Unlike a mutex it can be waited for in haste.
+type door chan struct{}
+
+func newDoor() door { return make(door, 1) }
+
+// enter waits for the door as long as ctx lives.
+func (d door) enter(ctx context.Context) error {
+	select {
+	case d <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for another opening or closing to end: %w", ctx.Err())
+	}
+}
+
+func (d door) leave() { <-d }
+
 // demote closes everything: port, VIPs, read_only; SIGKILL when that cannot be
-// confirmed in time or somebody waits for an acknowledgement.
+// confirmed in time or somebody waits for an acknowledgement. Of a replica only
+// the addresses go.
 func (a *Agent) demote(ctx context.Context, j job) (func(*state), error) {
+	if j.term == nil && replicaOnly(j.probe) {
+		return nil, a.withdraw(ctx)
+	}
 	return nil, a.shut(ctx, j.probe, patienceFor(j))
 }
 
+// replicaOnly reports whether mysqld was seen closed already: it must not be
+// killed for being slow to say so again.
+func replicaOnly(p topology.Probe) bool { return p.Up && p.ReadOnly && p.Waiting == 0 }
+
 // endReign closes, and only when that is verified gives the writer key back
-// (R8, R13). The term is over whatever etcd says.
+// (R8, R13). The term is over whatever comes of it: a key that is left is one
+// that this process may not resume, and is asked to be given back again (R18).
 func (a *Agent) endReign(ctx context.Context, j job) (func(*state), error) {
-	if err := a.shut(ctx, j.probe, patienceFor(j)); err != nil {
-		return nil, err
-	}
 	over := func(s *state) {
 		if s.term != nil && s.term.Epoch() == j.Epoch {
 			s.term, s.ending = nil, false
 		}
+	}
+	if err := a.shut(ctx, j.probe, patienceFor(j)); err != nil {
+		return over, err
 	}
 	a.remembered.forgetReign()
 	call, cancel := context.WithTimeout(ctx, limitEtcd)
@@ -51,39 +79,66 @@ func (a *Agent) endReign(ctx context.Context, j job) (func(*state), error) {
 	}, nil
 }
 
+// patienceFor never reaches beyond the lease: it must be confirmed by then (R12).
 func patienceFor(j job) time.Duration {
-	if j.session == nil || j.session.Left() <= 0 || !j.probe.Up {
+	if j.session == nil || !j.probe.Up {
 		return patienceLate
 	}
-	return patience
+	return max(patienceLate, min(patience, j.session.Left()))
+}
+
+// withdraw closes the port and takes every address of ours down, also those
+// whose lifetime this process takes for over and those of an earlier agent.
+func (a *Agent) withdraw(ctx context.Context) error {
+	return errors.Join(a.gate.Close(ctx), a.vips.Clear(ctx))
 }
 
 // shut is the closing itself, used by the decisions and by the dead-man. It may
-// be called at any time and any number of times; calls wait for each other. It
-// returns nil only when the host is closed: nothing served, mysqld read-only
-// with nobody waiting, or dead.
+// be called at any time and any number of times; calls wait for each other, and
+// for an opening that is under way. It returns nil only when the host is closed:
+// nothing served, mysqld read-only with nobody waiting, or dead.
 func (a *Agent) shut(ctx context.Context, last topology.Probe, patience time.Duration) error {
-	a.shutting.Lock()
-	defer a.shutting.Unlock()
-	closed := errors.Join(a.gate.Close(ctx), a.vips.Drop(ctx, a.vips.Held()...))
-	if last.Incarnation == "" || !alive(last.Incarnation) {
+	early := a.withdraw(ctx) // whoever is inside; once more when nobody is
+	hurry, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := a.door.enter(hurry); err != nil {
+		// Somebody hangs in there with mysqld: only its death ends that in time.
+		if err := a.kill(ctx, last); err != nil {
+			return errors.Join(early, err)
+		}
+		if err := a.door.enter(ctx); err != nil {
+			return errors.Join(early, err)
+		}
+	}
+	defer a.door.leave()
+	return a.shutInside(ctx, hurry, last)
+}
+
+// shutInside is shut for who has the door already. hurry bounds what is asked of
+// mysqld.
+func (a *Agent) shutInside(ctx, hurry context.Context, last topology.Probe) error {
+	closed := a.withdraw(ctx)
+	if last.Up && last.Incarnation != a.unsure && alive(last.Incarnation) && a.closeServer(hurry) == nil {
 		return closed
 	}
-	if last.Up && a.closeServer(ctx, patience) == nil {
-		return closed
+	return errors.Join(closed, a.kill(ctx, last))
+}
+
+// kill ends that run of mysqld; none, or a dead one, is no error.
+func (a *Agent) kill(ctx context.Context, last topology.Probe) error {
+	if last.Incarnation == "" || !alive(last.Incarnation) {
+		return nil
 	}
 	if err := process.Kill(ctx, last.Incarnation); err != nil {
-		return errors.Join(closed, fmt.Errorf("kill mysqld (%s): %w", last.Incarnation, err))
+		return fmt.Errorf("kill mysqld (%s): %w", last.Incarnation, err)
 	}
-	return closed
+	return nil
 }
 
 // closeServer makes mysqld read-only and finds that nobody waits for an
 // acknowledgement. Waiters are never killed and semi-sync is never switched
 // off: that would commit what nobody else has (R12).
-func (a *Agent) closeServer(ctx context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+func (a *Agent) closeServer(ctx context.Context) error {
 	if err := a.db.SetReadOnly(ctx); err != nil {
 		return err
 	}
@@ -96,6 +151,21 @@ func (a *Agent) closeServer(ctx context.Context, patience time.Duration) error {
 	case p.Waiting > 0:
 		return fmt.Errorf("%d sessions wait for an acknowledgement", p.Waiting)
 	}
-	_, err = a.db.KillIdleClients(ctx)
+	if _, err := a.db.KillIdleClients(ctx); err != nil {
+		a.log.Debug("clients that do nothing stay connected to the closed server", "err", err)
+	}
+	return nil
+}
+
+// unlock makes mysqld writable. It is not cancelled half-way: a statement that
+// was sent could take effect after a fence has closed. One that does not return
+// in time is remembered, and mysqld can then only be closed by its death.
+func (a *Agent) unlock(ctx context.Context, inc topology.Incarnation) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	err := a.db.SetWritable(ctx)
+	if errors.Is(err, dbops.ErrTimeout) || errors.Is(err, dbops.ErrUnreachable) || (err != nil && ctx.Err() != nil) {
+		a.unsure = inc
+	}
 	return err
 }

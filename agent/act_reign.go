@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -106,7 +107,26 @@ func (a *Agent) setShun(ctx context.Context, j job) (func(*state), error) {
 	if err := a.ports.Refuse(ctx, j.Shun, portOf(j, a.opt.Host)); err != nil {
 		return nil, err
 	}
-	return func(s *state) { s.seen.Shunned = j.Shun }, nil
+	return func(s *state) {
+		s.seen.Shunned = j.Shun
+		s.seen.Cut = stillCut(s.seen.Cut, j)
+	}, nil
+}
+
+// stillCut leaves out who may attach again: should it go once more, it is cut
+// anew, and the others must then hold the position of that moment (R23).
+func stillCut(cut map[topology.HostID]gtid.Set, j job) map[topology.HostID]gtid.Set {
+	out := map[topology.HostID]gtid.Set{}
+	for _, h := range j.cluster.Spec.Value.Hosts {
+		_, id, _ := j.cluster.ReportOf(h.Name)
+		if id == "" {
+			id = j.cluster.Memories[h.Name].Value.ID
+		}
+		if pos, ok := cut[id]; ok && slices.Contains(j.Shun, h.Address) {
+			out[id] = pos
+		}
+	}
+	return out
 }
 
 // cutAcker ends a replica's admission and its connection, and then reads the

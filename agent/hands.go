@@ -39,6 +39,7 @@ type addresses interface {
 	Reconcile(ctx context.Context, want []netip.Addr, left time.Duration) error
 	Extend(ctx context.Context, left time.Duration) error
 	Drop(ctx context.Context, addrs ...netip.Addr) error
+	Clear(ctx context.Context) error
 	Held() []netip.Addr
 	Probe(ctx context.Context, addr netip.Addr, wait time.Duration) (net.HardwareAddr, error)
 }

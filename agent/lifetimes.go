@@ -52,7 +52,7 @@ func (a *Agent) whileRenewed(ctx context.Context, g guarded) error {
 		case <-g.session.Gone():
 			g.guard.Expire()
 			cancel()
-			_ = <-expired // it was ended above; only its end matters
+			<-expired //nolint:errcheck // it was ended above; only its end matters
 			a.lapse(ctx)
 			return ctx.Err()
 		case err := <-expired:

@@ -184,8 +184,7 @@ func (v *View) shun() []netip.Addr {
 	for _, h := range v.Cluster.Spec.Value.Hosts {
 		rep, id, live := v.Cluster.ReportOf(h.Name)
 		inc, acks := v.Cluster.Reign.Value.Ackers[id]
-		_, cut := v.Seen.Cut[id]
-		counted := acks && live && inc == rep.Incarnation && !cut
+		counted := acks && live && inc == rep.Incarnation && v.leaves(id) == ""
 		if silent := live && rep.MySQL.Up && !rep.Replication.Semi; h.Name != v.Self && !counted && !silent {
 			out = append(out, h.Address)
 		}
@@ -300,29 +299,38 @@ func (v *View) voters(ackers map[HostID]Incarnation) []HostID {
 	return sortedKeys(set)
 }
 
-// leaver is an acker that should leave the set, if there is one.
+// leaver is an acker that should leave the set, if there is one, and why.
 func (v *View) leaver() (name string, id HostID, why string) {
 	if !v.opened() {
 		return "", "", ""
 	}
 	for _, id := range sortedKeys(v.Cluster.Reign.Value.Ackers) {
-		e, live := v.Cluster.Hosts[id]
-		name := nameOf(v.Cluster, id)
-		_, member := v.Cluster.Spec.Value.Host(name)
-		switch {
-		case !live:
-			return name, id, "is gone: its agent holds no lease"
-		case !e.Value.MySQL.Up:
-			return name, id, "has lost its mysqld"
-		case e.Value.Incarnation != v.Cluster.Reign.Value.Ackers[id]:
-			return name, id, "runs another mysqld than the one that acknowledged"
-		case v.Cluster.Intents[name].Value.Want == WantOffline:
-			return name, id, "was set offline"
-		case !member:
-			return name, id, "is no longer in the cluster file"
+		if why := v.leaves(id); why != "" {
+			return nameOf(v.Cluster, id), id, why
 		}
 	}
 	return "", "", ""
+}
+
+// leaves says why an acker should leave the set, or nothing.
+func (v *View) leaves(id HostID) string {
+	e, live := v.Cluster.Hosts[id]
+	name := nameOf(v.Cluster, id)
+	_, member := v.Cluster.Spec.Value.Host(name)
+	switch {
+	case !live:
+		return "is gone: its agent holds no lease"
+	case !e.Value.MySQL.Up:
+		return "has lost its mysqld"
+	case e.Value.Incarnation != v.Cluster.Reign.Value.Ackers[id]:
+		return "runs another mysqld than the one that acknowledged"
+	case v.Cluster.Intents[name].Value.Want == WantOffline:
+		return "was set offline"
+	case !member:
+		return "is no longer in the cluster file"
+	default:
+		return ""
+	}
 }
 
 // narrow takes the next step in letting an acker go. The set never becomes

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
-	"github.com/mmm-ha/mmm/topology/gtid"
 )
 
 // absenceKept is how long a missing table is taken for missing while nothing
@@ -170,15 +169,4 @@ func parseEpoch(set []row) (topology.EpochRow, error) {
 		GTID:    r.set("gtid"),
 	}
 	return out, r.err
-}
-
-// Position reads where the binlog ends. It answers also while commits hang.
-func (s *Server) Position(ctx context.Context) (gtid.Set, error) {
-	ctx, cancel, d, err := s.begin(ctx, s.work)
-	if err != nil {
-		return gtid.Set{}, err
-	}
-	defer cancel()
-	f, err := s.readFacts(ctx, d, s.work)
-	return f.position, err
 }

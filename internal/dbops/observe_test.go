@@ -118,18 +118,22 @@ func TestDeniedSaysHowToFixIt(t *testing.T) {
 	}
 }
 
-func TestNoServerIsUnreachable(t *testing.T) {
-	opt := dbops.Options{Socket: t.TempDir() + "/none", User: "mmm_agent"}
-	if _, err := dbops.Dial(patiently(t), opt); !errors.Is(err, dbops.ErrUnreachable) {
-		t.Fatalf("err = %v, want ErrUnreachable", err)
+func TestDialOfADeadServerGivesOneThatWorksLater(t *testing.T) {
+	h := dbopstest.Start(t)
+	h.Kill()
+	ops, err := dbops.Dial(patiently(t), h.Options())
+	if !errors.Is(err, dbops.ErrUnreachable) || ops == nil {
+		t.Fatalf("Dial = %v, %v; want a Server with ErrUnreachable", ops, err)
 	}
-	ops, err := dbops.Open(opt)
-	must(t, err)
 	defer ops.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := ops.SetReadOnly(ctx); err == nil {
 		t.Fatal("a cancelled verb on no server succeeded")
+	}
+	h.Restart()
+	if p, err := ops.Observe(patiently(t)); err != nil || !p.Up || p.Incarnation != h.Incarnation() {
+		t.Fatalf("after the start: %+v, %v", p, err)
 	}
 }
 
@@ -145,6 +149,19 @@ func TestObserveSeesTheEpochTableAppear(t *testing.T) {
 		p := h.eventually(t, "the row", func(p topology.Probe) bool { return p.Epoch.Epoch == e })
 		if !p.Epoch.GTID.Equal(id) || p.Epoch.Cluster != "c1" || p.Epoch.ID != "h1" || !p.Position.Equal(id) {
 			t.Fatalf("epoch %+v at %s, want %s", p.Epoch, p.Position, id)
+		}
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	h := dbopstest.Start(b)
+	ops := h.Dial()
+	if err := ops.EnsureTables(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := ops.Observe(b.Context()); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

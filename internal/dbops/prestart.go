@@ -55,7 +55,13 @@ func KeepTails(t Tails) (string, error) {
 	if t.Log == nil {
 		t.Log = slog.New(slog.DiscardHandler)
 	}
+	if _, err := os.Stat(t.Datadir); err != nil {
+		return "", fmt.Errorf("keep the tails: %w", err)
+	}
 	logs, err := findLogs(t)
+	if err == nil && len(logs.binlogs) == 0 {
+		t.Log.Warn("found no binlog to look after; name its index file if it is not in the datadir", "dir", t.Datadir)
+	}
 	if err != nil {
 		return "", fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
 	}

@@ -242,9 +242,12 @@ func TestPlannedSwitchoverAndBack(t *testing.T) {
 	}
 }
 
-func TestStopIOWorksWhileTheSourceIsKilled(t *testing.T) {
+func TestStopIOWorksWhileTheSourceIsFrozenOrDead(t *testing.T) {
 	w := writer(t)
 	r := replica(t, w)
+	w.Freeze()
+	must(t, r.ops.StopIO(patiently(t)))
+	must(t, r.ops.StartIO(patiently(t)))
 	w.Kill()
 	must(t, r.ops.StopIO(patiently(t)))
 	must(t, r.ops.StopIO(patiently(t)))

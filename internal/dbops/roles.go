@@ -170,8 +170,11 @@ func (s *Server) resume(ctx context.Context, d *dialect, do string, f facts) err
 	case c.idle() && !c.sql && f.unapplied():
 		return f.refuse(do)
 	}
-	if err := s.exec(ctx, s.work, do, d.startAll); err != nil {
-		return err
+	// A restart of the server has forgotten the tuning.
+	for _, statement := range []string{d.tuneReplica, d.startAll} {
+		if err := s.exec(ctx, s.work, do, statement); err != nil {
+			return err
+		}
 	}
 	return s.kept(ctx, d, do, f)
 }

@@ -89,9 +89,10 @@ func Open(opt Options) (*Server, error) {
 	return s, nil
 }
 
-// Dial is Open and a first contact: it fails when the server does not answer
-// (ErrUnreachable, ErrTimeout, ErrTooMany), refuses the account (ErrDenied) or
-// speaks no known dialect (ErrUnsupported).
+// Dial is Open and a first contact. It fails when the server refuses the account
+// (ErrDenied) or speaks no known dialect (ErrUnsupported). When the server only
+// could not answer now (ErrUnreachable, ErrTimeout, ErrTooMany), the Server comes
+// back WITH the error: it is good, and connects when the server can.
 func Dial(ctx context.Context, opt Options) (*Server, error) {
 	s, err := Open(opt)
 	if err != nil {
@@ -99,15 +100,18 @@ func Dial(ctx context.Context, opt Options) (*Server, error) {
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if _, err := s.speak(ctx, s.work); err != nil {
+	if _, err = s.speak(ctx, s.work); err == nil {
+		err = s.explain("connect", s.fence.PingContext(ctx))
+	}
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, ErrUnreachable), errors.Is(err, ErrTimeout), errors.Is(err, ErrTooMany):
+		return s, err
+	default:
 		s.Close()
 		return nil, err
 	}
-	if err := s.fence.PingContext(ctx); err != nil {
-		s.Close()
-		return nil, s.explain("connect", err)
-	}
-	return s, nil
 }
 
 // Close ends all sessions. A verb that runs meanwhile fails. That the farewell to

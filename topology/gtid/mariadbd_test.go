@@ -35,7 +35,7 @@ setsid sh -c '
 		--innodb-buffer-pool-size=24M --innodb-flush-log-at-trx-commit=0 --sync-binlog=0
 ' sh "$dir" &
 cat >/dev/null
-kill -9 -- "-$!"
+kill -9 "-$!" || kill -9 "$!" # the group; the process alone before it has made its group
 wait
 rm -rf "$dir"
 `

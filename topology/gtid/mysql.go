@@ -21,9 +21,8 @@ func (r run) String() string {
 	return strconv.FormatUint(r.first, 10) + "-" + strconv.FormatUint(r.last, 10)
 }
 
-// tidy sorts runs and joins those that overlap or touch.
+// tidy sorts runs and joins those that overlap or touch. It takes the slice over.
 func tidy(runs []run) []run {
-	runs = slices.Clone(runs)
 	slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.first, b.first) })
 	out := runs[:0]
 	for _, r := range runs {
@@ -44,7 +43,7 @@ func cut(a, b []run) []run {
 			b = b[1:]
 		}
 		for _, hole := range b {
-			if hole.first > r.last || r.first > r.last {
+			if hole.first > r.last {
 				break
 			}
 			if hole.first > r.first {
@@ -78,7 +77,7 @@ func (s stretch) equal(o stretch) bool { return s.origin == o.origin && slices.E
 // ranges is the MySQL part of a Set: one stretch per origin, in order of origins.
 type ranges []stretch
 
-// collect makes ranges from numbers in any order.
+// collect makes ranges from numbers in any order. It takes the slices over.
 func collect(runs map[origin][]run) ranges {
 	var out ranges
 	for from, list := range runs {

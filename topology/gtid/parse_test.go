@@ -13,7 +13,7 @@ const (
 	uuidB = "2174b383-5441-11e8-b90a-c80aa9429562"
 )
 
-// set parses a text in which A and B stand for the two uuids.
+// set parses a text in which A and B before a colon stand for the two uuids.
 func set(t testing.TB, text string) Set {
 	t.Helper()
 	s, err := Parse(long(text))
@@ -23,7 +23,9 @@ func set(t testing.TB, text string) Set {
 	return s
 }
 
-func long(text string) string { return strings.NewReplacer("A", uuidA, "B", uuidB).Replace(text) }
+func long(text string) string {
+	return strings.NewReplacer("A:", uuidA+":", "A :", uuidA+" :", "B:", uuidB+":", "B :", uuidB+" :").Replace(text)
+}
 
 func TestSetIsReadHoweverItIsWritten(t *testing.T) {
 	tests := []struct{ name, text, want string }{
@@ -108,7 +110,7 @@ func TestBadSetIsRefusedWithPieceAndPlace(t *testing.T) {
 		{"a tag that begins with a digit", "A:1x:1", `"1x" at character 38`},
 		{"a tag with a strange letter", "A:täg:1", `at character 38`},
 		{"a tag with a control character", "A:t\x11:1", `at character 38`},
-		{"the bad one is the second", "A:1,B:x", `"x" at character 78`},
+		{"the bad one is the second", "A:1,B:x", `"x" at character 77: no number follows the tag`},
 		{"a long piece is cut", strings.Repeat("9", 500), `"` + strings.Repeat("9", 60) + `..." at character 1`},
 	}
 	for _, tt := range tests {

@@ -89,9 +89,15 @@ func (s server) testAccepts(t *testing.T) {
 			t.Fatal(refusal)
 		}
 		got, err := ParseFlavor(MariaDB, tt.text)
-		if theirs, ours := refusal == nil, err == nil; theirs != (ours && tt.only != "we" || tt.only == "server") || ours == (tt.only == "server") && tt.only != "" {
+		only := ""
+		switch theirs, ours := refusal == nil, err == nil; {
+		case ours && !theirs:
+			only = "we"
+		case theirs && !ours:
+			only = "server"
+		}
+		if only != tt.only {
 			t.Errorf("%q: the server says %v, we say %v", tt.text, refusal, err)
-			continue
 		}
 		if refusal != nil || err != nil {
 			continue
@@ -140,9 +146,9 @@ func drawPosition(t *rapid.T, label string) Set {
 // testBinlog writes rows as several servers in several domains and jumps ahead
 // at times, as a new reign does.
 func (s server) testBinlog(t *testing.T) {
+	s.do(t, "RESET MASTER") // the positions set before have moved its counters
 	rapid.Check(t, func(t *rapid.T) {
-		s.do(t, "RESET MASTER")
-		var latest Set
+		latest, _ := s.binlog(t)
 		for range rapid.IntRange(1, 6).Draw(t, "bursts") {
 			before, stateBefore := s.binlog(t)
 			wrote := map[string]bool{}
@@ -182,7 +188,7 @@ func (s server) testBinlog(t *testing.T) {
 }
 
 func (s server) testTakesStateBack(t *testing.T) {
-	for _, text := range []string{"", "0-1-27", "0-1-27,0-2-28", "0-3-1,0-1-10,0-2-3,7-1-1", "7-1-1,0-9-10,0-5-12"} {
+	for _, text := range []string{"", "0-1-27,0-2-28", "7-1-1,0-3-1,0-1-10,0-2-3"} {
 		want, err := ParseState(text)
 		if err != nil {
 			t.Fatal(err)
@@ -198,16 +204,16 @@ func (s server) testTakesStateBack(t *testing.T) {
 // testParting is a failover after which the old writer comes back with one
 // transaction that nobody received.
 func (s server) testParting(t *testing.T) {
-	write := func(id, rows int) (Set, State) {
-		s.do(t, "RESET MASTER", "SET GLOBAL gtid_binlog_state = '0-1-26'", fmt.Sprintf("SET gtid_domain_id = 0, server_id = %d", id))
-		for range rows {
-			s.do(t, "INSERT INTO app.t VALUES (1)")
-		}
-		return s.binlog(t)
+	insert := "INSERT INTO app.t VALUES (1)"
+	begin := func(id int) {
+		s.do(t, "RESET MASTER", "SET GLOBAL gtid_binlog_state = '0-1-26'", fmt.Sprintf("SET gtid_domain_id = 0, server_id = %d", id), insert)
 	}
-	old, oldState := write(1, 1)
-	new1, newState1 := write(2, 1)
-	new2, newState2 := write(2, 2)
+	begin(1)
+	old, oldState := s.binlog(t)
+	begin(2)
+	new1, newState1 := s.binlog(t)
+	s.do(t, insert)
+	new2, newState2 := s.binlog(t)
 	if old.String() != "0-1-27" || new1.String() != "0-2-27" || new2.String() != "0-2-28" {
 		t.Fatalf("the server numbered %s, %s, %s", old, new1, new2)
 	}
