@@ -38,6 +38,8 @@ const (
 	limitServer = 5 * time.Second
 	limitWait   = 2 * time.Second // for a relay log; asked again as long as the rule holds
 	limitRow    = 30 * time.Second
+
+	fencePause = 20 * time.Millisecond // between two tries of a fence that does not work
 )
 
 // hands is the table of what the agent can do.
@@ -96,8 +98,8 @@ func (a *Agent) start(ctx context.Context, s *state, action topology.Action) {
 	run, cancel := context.WithTimeout(parent, h.limit)
 	s.running[lane] = &running{action: action, cancel: cancel, since: time.Now()}
 	j := job{Action: action, cluster: s.cluster, probe: s.probe}
-	if s.session != nil {
-		j.session = held{s.session, a.clock}
+	if session := s.rests(); session != nil {
+		j.session = held{session, a.clock}
 	}
 	if s.term != nil {
 		j.term = s.term
@@ -123,6 +125,9 @@ func (a *Agent) carryOut(ctx context.Context, h hand, j job) outcome {
 		}
 	}
 	o.took = time.Since(began)
+	if err != nil && j.Kind.Lane() == topology.LaneFence && o.took < fencePause {
+		<-time.After(fencePause - o.took) // nothing holds a fence back, but it must not spin
+	}
 	return o
 }
 
@@ -136,10 +141,12 @@ func (a *Agent) finish(s *state, o outcome) {
 		o.note(s)
 	}
 	if o.err != nil {
-		s.seen.Failed[o.action.Kind] = topology.Failure{At: time.Now(), Why: o.err.Error(), Unit: o.action.Unit()}
+		before := s.seen.Failed[o.action.Kind]
+		failed := topology.Failure{At: time.Now(), Why: o.err.Error(), Unit: o.action.Unit()}
+		s.seen.Failed[o.action.Kind] = failed
 		level := slog.LevelWarn
-		if errors.Is(o.err, store.ErrGuard) {
-			level = slog.LevelDebug // somebody was faster, or the facts have changed: decided anew at once
+		if errors.Is(o.err, store.ErrGuard) || (before.Unit == failed.Unit && before.Why == failed.Why) {
+			level = slog.LevelDebug // somebody was faster, or the facts have changed: decided anew at once; or it was said before
 		}
 		a.log.Log(a.life, level, "did not work", "action", o.action.String(), "why", o.action.Why, "took", o.took, "err", o.err)
 		return

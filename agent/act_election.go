@@ -150,6 +150,7 @@ func (a *Agent) begin(j job, epoch topology.Rev) func(*state) {
 	a.remembered.reign(j.session.ID(), epoch, j.probe.Incarnation)
 	return func(s *state) {
 		s.term, s.ending = election.NewTerm(a.life, epoch, j.probe.Incarnation), false
+		s.under = j.session.ID()
 		s.seen.Rev = max(s.seen.Rev, epoch)
 		s.seen.Epoch = max(s.seen.Epoch, epoch)
 		s.seen.Cut = map[topology.HostID]gtid.Set{}

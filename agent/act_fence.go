@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -18,24 +17,6 @@ const (
 	patience     = time.Second
 	patienceLate = 80 * time.Millisecond
 )
-
-// door is the lock between opening and closing: whoever changes read_only or
-// brings addresses up is inside. Unlike a mutex it can be waited for in haste.
-type door chan struct{}
-
-func newDoor() door { return make(door, 1) }
-
-// enter waits for the door as long as ctx lives.
-func (d door) enter(ctx context.Context) error {
-	select {
-	case d <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for another opening or closing to end: %w", ctx.Err())
-	}
-}
-
-func (d door) leave() { <-d }
 
 // demote closes everything: port, VIPs, read_only; SIGKILL when that cannot be
 // confirmed in time or somebody waits for an acknowledgement. Of a replica only
@@ -52,16 +33,16 @@ func (a *Agent) demote(ctx context.Context, j job) (func(*state), error) {
 func replicaOnly(p topology.Probe) bool { return p.Up && p.ReadOnly && p.Waiting == 0 }
 
 // endReign closes, and only when that is verified gives the writer key back
-// (R8, R13). The term is over whatever comes of it: a key that is left is one
-// that this process may not resume, and is asked to be given back again (R18).
+// (R8, R13). The term is over then, whatever etcd says. While closing does not
+// work it goes on ending, and is asked to end again.
 func (a *Agent) endReign(ctx context.Context, j job) (func(*state), error) {
+	if err := a.shut(ctx, j.probe, patienceFor(j)); err != nil {
+		return nil, err
+	}
 	over := func(s *state) {
 		if s.term != nil && s.term.Epoch() == j.Epoch {
 			s.term, s.ending = nil, false
 		}
-	}
-	if err := a.shut(ctx, j.probe, patienceFor(j)); err != nil {
-		return over, err
 	}
 	a.remembered.forgetReign()
 	call, cancel := context.WithTimeout(ctx, limitEtcd)
@@ -155,17 +136,4 @@ func (a *Agent) closeServer(ctx context.Context) error {
 		a.log.Debug("clients that do nothing stay connected to the closed server", "err", err)
 	}
 	return nil
-}
-
-// unlock makes mysqld writable. It is not cancelled half-way: a statement that
-// was sent could take effect after a fence has closed. One that does not return
-// in time is remembered, and mysqld can then only be closed by its death.
-func (a *Agent) unlock(ctx context.Context, inc topology.Incarnation) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	err := a.db.SetWritable(ctx)
-	if errors.Is(err, dbops.ErrTimeout) || errors.Is(err, dbops.ErrUnreachable) || (err != nil && ctx.Err() != nil) {
-		a.unsure = inc
-	}
-	return err
 }

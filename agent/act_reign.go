@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/topology/gtid"
 )
@@ -15,7 +16,14 @@ import (
 // errTermOver says that the reign ended before the action was done.
 var errTermOver = errors.New("the reign is over")
 
+// waitApplied waits for the relay log. Before a host is pointed at a writer that
+// it rejected as a deposed one, that writer is let in: it may be the source already.
 func (a *Agent) waitApplied(ctx context.Context, j job) (func(*state), error) {
+	if j.Addr.IsValid() {
+		if err := a.accept(ctx, j.Addr, j.Port); err != nil {
+			return nil, err
+		}
+	}
 	return nil, a.db.WaitApplied(ctx, j.Position)
 }
 
@@ -72,23 +80,13 @@ func (a *Agent) openDoor(ctx context.Context, j job) (func(*state), error) {
 	if err := a.ports.Refuse(ctx, j.Shun, portOf(j, a.opt.Host)); err != nil {
 		return nil, err
 	}
-	left := j.session.Left()
-	if left <= 0 || j.term.Context().Err() != nil {
-		return nil, errTermOver
-	}
-	if err := a.gate.Open(ctx, left); err != nil {
+	if err := a.admit(ctx, j); err != nil {
 		return nil, err
-	}
-	if err := a.db.SetWritable(ctx); err != nil {
-		return nil, err
-	}
-	if err := a.vips.Reconcile(ctx, j.VIPs, j.session.Left()); err != nil {
-		return nil, err
-	}
-	if j.term.Context().Err() != nil {
-		return nil, errors.Join(errTermOver, a.shut(context.WithoutCancel(ctx), j.probe, patience))
 	}
 	rev, err := a.store.PutPhase(ctx, j.session.ID(), j.Epoch, *j.Phase)
+	if errors.Is(err, store.ErrGuard) || errors.Is(err, store.ErrLeaseGone) { // the reign is over, and the watch is late
+		return nil, errors.Join(err, a.shut(context.WithoutCancel(ctx), j.probe, patienceFor(j)))
+	}
 	if err != nil {
 		return nil, err
 	}

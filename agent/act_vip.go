@@ -46,8 +46,5 @@ func (a *Agent) giveUpVIP(ctx context.Context, j job) (func(*state), error) {
 
 // setVIPs makes the addresses on the interface those that are wanted.
 func (a *Agent) setVIPs(ctx context.Context, j job) (func(*state), error) {
-	if j.session == nil || j.session.Left() <= 0 {
-		return nil, a.vips.Drop(ctx, a.vips.Held()...)
-	}
-	return nil, a.vips.Reconcile(ctx, j.VIPs, j.session.Left())
+	return nil, a.serve(ctx, j, j.VIPs)
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -29,14 +28,15 @@ type Agent struct {
 	log   *slog.Logger
 	clock election.Clock
 
-	id      topology.HostID
-	token   string // of this process; stands in the writer key
-	ttl     time.Duration
-	lock    *election.DatadirLock
-	resumed *election.Session // lease of the agent before, when it still lived
-	kept    election.Runtime  // what that agent wrote down
-	members []*clientv3.Client
-	etcd    etcdembed.Access
+	id        topology.HostID
+	token     string // of this process; stands in the writer key
+	clusterID string // made at the first apply; epochs count within it (R17)
+	ttl       time.Duration
+	lock      *election.DatadirLock
+	resumed   *election.Session // lease of the agent before, when it still lived
+	kept      election.Runtime  // what that agent wrote down
+	members   []*clientv3.Client
+	etcd      etcdembed.Access
 
 	db     database
 	store  registry
@@ -56,7 +56,8 @@ type Agent struct {
 	foreign    foreign
 
 	life      context.Context // of the process: terms are its children
-	shutting  sync.Mutex
+	door      door
+	unsure    topology.Incarnation // a mysqld that may yet become writable: see unlock; for who has the door
 	actions   sync.WaitGroup
 	reigning  atomic.Bool
 	campaigns atomic.Int64
@@ -78,7 +79,7 @@ const defaultTTL = 2 * time.Second
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Agent, err error) {
 	a := &Agent{
 		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan dispatch, 1),
-		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), beat: func() {}, ttl: defaultTTL,
+		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 	}
 	a.lastProbe.Store(topology.Probe{})
 	a.rejected.Store(netip.Addr{})
@@ -115,15 +116,11 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	defer func() { _ = a.close() }()
 	group, ctx := errgroup.WithContext(ctx)
 	a.life = ctx
-	s := newState(a.remembered.highest.Epoch(a.clusterID(ctx)))
+	s := newState(a.remembered.highest.Epoch(a.clusterID))
 	s.takeProbe(a.prober.look(ctx), time.Now())
-	s.session = a.resumed
-	if a.resumed != nil {
-		a.resumeReign(ctx, s)
-	} else {
-		if err := a.kernel.Clear(ctx); err != nil {
-			return fmt.Errorf("remove what an earlier agent left: %w", err)
-		}
+	a.lastProbe.Store(s.probe)
+	if err := a.takeUp(ctx, s); err != nil {
+		return err
 	}
 	group.Go(func() error { return a.kernel.Run(ctx) })
 	group.Go(func() error { return a.prober.run(ctx) })
@@ -162,14 +159,6 @@ func (a *Agent) publish(v topology.View) {
 	a.hosts.Store(len(v.Cluster.Spec.Value.Hosts))
 	a.prober.tune(v.Cluster.Spec.Value.Timing)
 	a.remembered.saw(v.Cluster.Spec.Value.ID, v.Seen.Epoch)
-}
-
-func (a *Agent) clusterID(ctx context.Context) string {
-	c, err := a.store.Load(ctx)
-	if err != nil {
-		return ""
-	}
-	return c.Spec.Value.ID
 }
 
 // close gives back what New opened. The lease and the addresses stay.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/mmm-ha/mmm/election"
@@ -94,25 +95,39 @@ func (a *Agent) resumeLease(ctx context.Context) *election.Session {
 	return session
 }
 
+// takeUp goes on where an agent stopped that ran here a moment ago. Without its
+// lease, or without the reign that it had, nothing that it left may stay.
+func (a *Agent) takeUp(ctx context.Context, s *state) error {
+	s.session = a.resumed
+	if a.resumed != nil && (a.kept.Epoch == 0 || a.resumeReign(ctx, s)) {
+		return nil
+	}
+	if err := a.vips.Clear(ctx); err != nil {
+		return fmt.Errorf("remove what an earlier agent left: %w", err)
+	}
+	return nil
+}
+
 // resumeReign goes on with the reign of the agent before (R5): the key must name
 // this host, that lease and that epoch, and mysqld must be the one that reigned.
-func (a *Agent) resumeReign(ctx context.Context, s *state) {
-	if a.kept.Epoch == 0 {
-		return
-	}
+func (a *Agent) resumeReign(ctx context.Context, s *state) bool {
 	c, err := a.store.Load(ctx)
 	if err != nil {
-		return
+		a.log.Info("does not resume the last reign", "why", err)
+		return false
 	}
 	w, inc := c.Writer, s.probe.Incarnation
 	same := w.Rev == a.kept.Epoch && w.Value.ID == a.id && w.Lease == a.kept.Lease &&
 		inc != "" && inc == a.kept.Incarnation && c.Phase.Value.Incarnation == inc && s.probe.Up
 	if !same {
 		a.log.Info("does not resume the last reign: another epoch, lease or run of mysqld", "epoch", a.kept.Epoch)
-		return
+		return false
 	}
+	s.under = a.kept.Lease
 	s.term = election.NewTerm(a.life, a.kept.Epoch, inc) //nolint:contextcheck // a term outlives this call
+	a.reigning.Store(true)                               // the dead-man must know before the loop runs
 	a.remembered.reign(a.kept.Lease, a.kept.Epoch, inc)
 	a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: a.kept.Epoch,
 		What: a.opt.Host + " resumed its reign", Why: "its agent was restarted within the lease"})
+	return true
 }

@@ -29,15 +29,16 @@ func (a *Agent) lifetimes(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case g := <-a.guards:
-			if err := a.whileRenewed(ctx, g); err != nil {
-				return err
+			for again := true; again; {
+				a.whileRenewed(ctx, g)
+				g, again = a.rearm(ctx, g)
 			}
 		}
 	}
 }
 
-// whileRenewed follows one lease until its deadline passes.
-func (a *Agent) whileRenewed(ctx context.Context, g guarded) error {
+// whileRenewed follows one lease until its deadline passes or ctx ends.
+func (a *Agent) whileRenewed(ctx context.Context, g guarded) {
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
 	expired := make(chan error, 1)
@@ -54,13 +55,12 @@ func (a *Agent) whileRenewed(ctx context.Context, g guarded) error {
 			cancel()
 			<-expired //nolint:errcheck // it was ended above; only its end matters
 			a.lapse(ctx)
-			return ctx.Err()
+			return
 		case err := <-expired:
 			if errors.Is(err, election.ErrExpired) {
 				a.lapse(ctx)
-				a.rearm(ctx, g)
 			}
-			return ctx.Err()
+			return
 		}
 	}
 }
@@ -77,35 +77,39 @@ func (a *Agent) extend(ctx context.Context, d election.Deadline) {
 	}
 }
 
-// lapse closes what this host serves: no renewal came in time.
+// lapse closes what this host serves: no renewal came in time. It does not ask
+// what is held: by this clock the addresses are over, in the kernel they may
+// live on for a second.
 func (a *Agent) lapse(ctx context.Context) {
 	p, _ := a.lastProbe.Load().(topology.Probe)
-	if !a.reigning.Load() && len(a.vips.Held()) == 0 {
-		return
-	}
 	a.log.Warn("no renewal of the lease came in time: closing", "reigning", a.reigning.Load())
-	if err := a.shutOrNothing(context.WithoutCancel(ctx), p); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limitServer)
+	defer cancel()
+	if err := a.shutOrWithdraw(ctx, p); err != nil {
 		a.log.Error("closing did not work", "err", err)
 	}
+	latest(a.in.renewed, struct{}{}) // the loop has something to decide
 }
 
-// shutOrNothing closes a writer wholly; of a replica only the addresses go, it
+// shutOrWithdraw closes a writer wholly; of a replica only the addresses go, it
 // is read-only anyway.
-func (a *Agent) shutOrNothing(ctx context.Context, p topology.Probe) error {
+func (a *Agent) shutOrWithdraw(ctx context.Context, p topology.Probe) error {
 	if a.reigning.Load() {
 		return a.shut(ctx, p, patienceLate)
 	}
-	return a.vips.Drop(ctx, a.vips.Held()...)
+	return a.withdraw(ctx)
 }
 
 // rearm makes a new dead-man when the lease is still renewed after all: etcd
-// answers again, and it had not yet given the lease up.
-func (a *Agent) rearm(ctx context.Context, g guarded) {
+// answers again, and it had not yet given the lease up. It is false when the
+// lease is gone.
+func (a *Agent) rearm(ctx context.Context, g guarded) (guarded, bool) {
 	select {
 	case <-ctx.Done():
 	case <-g.session.Gone():
 	case d := <-g.session.Renewed():
-		latest(a.guards, guarded{session: g.session, guard: election.NewGuard(a.clock, d)})
 		latest(a.in.renewed, struct{}{})
+		return guarded{session: g.session, guard: election.NewGuard(a.clock, d)}, true
 	}
+	return guarded{}, false
 }

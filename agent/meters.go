@@ -70,12 +70,16 @@ type checkMeter struct {
 	checks []topology.Check
 	bad    map[string]int
 	good   time.Time // since when threads and backlog have been good; zero: they are not
+	run    topology.Incarnation
 	lag    *topology.Duration
 }
 
 // sample makes the checks when it is time, and at once when a first one is due.
 func (m *checkMeter) sample(s *state, self string, now time.Time) {
 	m.lag = s.lag.of(s.probe, now)
+	if m.run != s.probe.Incarnation { // a short restart passes between two samples
+		m.run, m.good = s.probe.Incarnation, time.Time{}
+	}
 	if now.Before(m.next) || s.cluster.Rev == 0 {
 		return
 	}

@@ -54,8 +54,8 @@ func (a *Agent) openIdentity() error {
 	return nil
 }
 
-// openServer reaches mysqld. A server that is down is no error: the agent
-// reports it. One that refuses the account is.
+// openServer reaches mysqld. A server that is down, hangs or is full is no error:
+// the agent reports it, and may have to fence it. One that refuses the account is.
 func (a *Agent) openServer(ctx context.Context) error {
 	pw, err := password("mysql.passwordFile", a.opt.MySQL.PasswordFile)
 	if err != nil {
@@ -65,13 +65,13 @@ func (a *Agent) openServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, openLimit)
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	a.server, err = dbops.Dial(ctx, dbops.Options{
 		Socket: a.opt.MySQL.Socket, User: a.opt.MySQL.User, Password: pw,
 		ReplicationUser: a.opt.MySQL.ReplicationUser, ReplicationPassword: repl, Log: a.log,
 	})
-	if err != nil && !errors.Is(err, dbops.ErrUnreachable) {
+	if a.server == nil {
 		return err
 	}
 	a.db = a.server
@@ -83,7 +83,9 @@ func (a *Agent) openServer(ctx context.Context) error {
 // writable, or that cannot replicate by GTID. A server that is down is looked
 // at when it is back.
 func (a *Agent) checkSettings(ctx context.Context, hosts int) error {
-	p, err := a.db.Observe(ctx)
+	look, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	p, err := a.db.Observe(look)
 	if errors.Is(err, dbops.ErrDenied) {
 		return err
 	}
@@ -160,7 +162,7 @@ func (a *Agent) readSpec(ctx context.Context) (topology.Spec, error) {
 	if _, ok := spec.Host(a.opt.Host); !ok {
 		return spec, fmt.Errorf("the cluster file of %q does not name host %q: correct `host` in the agent's file, or add the host with `mmmctl apply`", a.opt.Cluster, a.opt.Host)
 	}
-	a.ttl = spec.Timing.TTL.D()
+	a.ttl, a.clusterID = spec.Timing.TTL.D(), spec.ID
 	return spec, a.checkSettings(ctx, len(spec.Hosts))
 }
 
@@ -239,6 +241,11 @@ func (a *Agent) unheld(ctx context.Context, addr netip.Addr, deadline time.Time)
 			return nil
 		case time.Now().After(deadline):
 			return fmt.Errorf("VIP %s is held by somebody else: a machine with hardware address %s answers for it; take the address off it, or choose another in the cluster file", addr, mac)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(probeWait):
 		}
 	}
 }

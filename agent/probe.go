@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -69,6 +70,9 @@ func (p *prober) tune(t topology.Timing) {
 func (p *prober) run(ctx context.Context) error {
 	for {
 		reading := p.look(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err() // a look that was cut short tells nothing of mysqld
+		}
 		p.send(reading)
 		p.mu.Lock()
 		rest := p.period
@@ -107,31 +111,36 @@ func (p *prober) look(ctx context.Context) topology.Probe {
 	if err == nil {
 		return *p.judge(reading)
 	}
-	return p.missed(began, reading)
+	return p.missed(began, reading, errors.Is(err, dbops.ErrTooMany))
 }
 
-// judge takes a good reading: the count of misses starts again.
+// judge takes a good reading: the count of misses starts again, unless a look
+// that began later has failed.
 func (p *prober) judge(reading topology.Probe) *topology.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reading.Problems = p.problems
-	p.misses = 0
 	if !reading.At.Before(p.last.At) {
-		p.last = reading
+		p.last, p.misses = reading, 0
 	}
 	return &reading
 }
 
 // missed takes a look that found nothing. A dead process is dead at once; one
-// that lives gets its misses, during which the last good reading stands.
-func (p *prober) missed(began time.Time, reading topology.Probe) topology.Probe {
+// that lives gets its misses, during which the last good reading stands. A full
+// server has answered, so that is no miss. A process that has never answered
+// keeps its name, so that it can be killed.
+func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topology.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.last.Incarnation == "" || !alive(p.last.Incarnation) {
-		p.last = topology.Probe{At: began, Why: orElse(reading.Why, "mysqld is not running")}
+		p.misses = 0
+		p.last = topology.Probe{At: began, Incarnation: reading.Incarnation, PID: reading.PID, Why: orElse(reading.Why, "mysqld is not running")}
 		return p.last
 	}
-	p.misses++
+	if !full {
+		p.misses++
+	}
 	if p.misses >= p.patience {
 		p.last.Up, p.last.Why = false, orElse(reading.Why, "no answer")
 	}
@@ -144,7 +153,7 @@ func (p *prober) missed(began time.Time, reading topology.Probe) topology.Probe 
 func alive(inc topology.Incarnation) bool {
 	pid, err := process.PID(inc)
 	if err != nil {
-		return true
+		return !errors.Is(err, process.ErrGone)
 	}
 	now, err := process.Of(pid)
 	if errors.Is(err, process.ErrGone) {

@@ -40,12 +40,17 @@ func (a *Agent) Release(ctx context.Context) error {
 
 // release is Release inside the loop. Nothing else is decided meanwhile.
 func (a *Agent) release(ctx context.Context, s *state) error {
+	for _, r := range s.running {
+		if r.action.Kind.Lane() != topology.LaneFence {
+			r.cancel()
+		}
+	}
 	for len(s.running) > 0 {
 		a.finish(s, <-a.in.outcomes)
 	}
 	ctx, cancel := context.WithTimeout(ctx, releaseLimit)
 	defer cancel()
-	if err := a.shut(ctx, s.probe, patience); err != nil {
+	if err := a.giveUp(ctx, s); err != nil {
 		return err
 	}
 	if s.term != nil {
@@ -60,6 +65,14 @@ func (a *Agent) release(ctx context.Context, s *state) error {
 	}
 	a.log.Info("gave everything back")
 	return nil
+}
+
+// giveUp closes what this host serves; a replica's mysqld is left alone.
+func (a *Agent) giveUp(ctx context.Context, s *state) error {
+	if s.term == nil && replicaOnly(s.probe) {
+		return a.withdraw(ctx)
+	}
+	return a.shut(ctx, s.probe, patience)
 }
 
 // closeReign ends a reign cleanly: everything is on an acker, and etcd knows
@@ -93,6 +106,7 @@ func (a *Agent) onAnAcker(ctx context.Context, reign topology.Reign) error {
 		return err
 	}
 	for {
+		a.watchdog() // the loop is here
 		c, err := a.store.Load(ctx)
 		if err != nil {
 			return err

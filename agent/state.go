@@ -17,7 +17,9 @@ type state struct {
 	probe   topology.Probe
 	session *election.Session // nil: no lease
 	term    *election.Term    // nil: this process does not reign
+	under   topology.LeaseID  // lease that the term was begun under
 	ending  bool              // the term is being given up
+	order   time.Time         // when the order was asked that seen.Order speaks of
 	seen    topology.Seen
 	running map[topology.Lane]*running
 	lag     lagMeter
@@ -81,12 +83,13 @@ func (s *state) takeCluster(c topology.Cluster, now time.Time) {
 	if c.Rev >= s.seen.Epoch {
 		s.seen.Epoch = max(s.seen.Epoch, c.LastEpoch())
 	}
-	open := c.Switchover.Present() && c.Switchover.Value.Step.Open()
-	switch {
-	case !open:
+	order := c.Switchover.Value
+	open := c.Switchover.Present() && order.Step.Open()
+	if !open || !order.Asked.Equal(s.order) {
 		s.seen.Order, s.seen.Drained = time.Time{}, time.Time{}
-	case s.seen.Order.IsZero():
-		s.seen.Order = now
+	}
+	if open && s.seen.Order.IsZero() {
+		s.seen.Order, s.order = now, order.Asked
 	}
 	for id := range s.seen.Cut {
 		if _, acks := c.Reign.Value.Ackers[id]; !acks {
@@ -96,9 +99,19 @@ func (s *state) takeCluster(c topology.Cluster, now time.Time) {
 	s.lag.see(c, now)
 }
 
+// rests is the session that this host may count on; nil when there is none. A
+// reign rests on the lease that its key hangs on: another one says nothing for
+// it, and counts only when the reign has been given up (R3).
+func (s *state) rests() *election.Session {
+	if s.session != nil && s.term != nil && s.session.ID() != s.under {
+		return nil
+	}
+	return s.session
+}
+
 // lease is how this host stands with etcd at this moment.
 func (s *state) lease(clock election.Clock) topology.Lease {
-	if s.session == nil {
+	if s.rests() == nil {
 		return topology.Lease{}
 	}
 	return topology.Lease{ID: s.session.ID(), TTL: s.session.TTL(), Left: s.session.Deadline().Left(clock.Now())}
@@ -119,6 +132,7 @@ func (a *Agent) view(s *state, held []netip.Addr, now time.Time) topology.View {
 		Now: now, Self: a.opt.Host, ID: a.id, Agent: a.token, Cluster: s.cluster, Probe: s.probe,
 		Lease: s.lease(a.clock), VIPs: held, Busy: s.busy(), Seen: s.seen,
 	}
+	v.Seen.Rejected, _ = a.rejected.Load().(netip.Addr)
 	if s.term != nil {
 		v.Term = topology.Term{Epoch: s.term.Epoch(), Incarnation: s.term.Incarnation(), Ending: s.ending}
 	}

@@ -27,9 +27,11 @@ func (c Cluster) Epoch() Rev { return c.Writer.Rev }
 func (c Cluster) LastEpoch() Rev { return max(c.Writer.Rev, c.Reign.Value.Epoch) }
 
 // ReportOf finds the live report of a host by name. The second result is its id.
+// While two hosts bear the name (a new datadir, and the old one's lease has not
+// ended yet) it is the same one for everybody.
 func (c Cluster) ReportOf(name string) (Report, HostID, bool) {
-	for id, e := range c.Hosts {
-		if e.Value.Name == name {
+	for _, id := range sortedKeys(c.Hosts) {
+		if e := c.Hosts[id]; e.Value.Name == name {
 			return e.Value, id, true
 		}
 	}

@@ -31,25 +31,29 @@ func Prove(c Cluster) Proof {
 	}
 	reign, bids := c.Reign.Value, validBids(c)
 	ackers, missing := ackerBids(c, bids)
-	need := len(reign.Ackers) - reign.W + 1
-	var counted []HostID
-	var why string
-	switch {
-	case hasIncarnation(bids, reign.ID, reign.Incarnation):
-		counted, why = append(ackers, reign.ID), "the last writer "+reign.Name+" bids with its binlog intact"
-	case len(reign.Ackers) > 0 && len(ackers) >= need:
-		counted, why = ackers, fmt.Sprintf("%d of %d ackers bid, %d needed", len(ackers), len(reign.Ackers), need)
-	case reign.Closed != nil && len(holding(bids, *reign.Closed)) > 0:
-		counted, why = holding(bids, *reign.Closed), "the last stop was clean and a bid holds its position"
+	need := max(1, len(reign.Ackers)-reign.W+1) // a W above the size of the set must not make nobody enough
+	enough := fmt.Sprintf("%d of %d ackers bid, %d needed", len(ackers), len(reign.Ackers), need)
+	intact := "the last writer " + reign.Name + " bids with its binlog intact"
+	switch covered, last := len(ackers) >= need, hasIncarnation(bids, reign.ID, reign.Incarnation); {
+	case last && covered:
+		// The longer of the two, which keeps what the last writer alone has. If
+		// they fork, then in what was never acknowledged: the ackers decide (R32).
+		if p := best(c, bids, append(slices.Clone(ackers), reign.ID), intact); p.OK {
+			return p
+		}
+		return best(c, bids, ackers, enough)
+	case last:
+		return best(c, bids, []HostID{reign.ID}, intact)
+	case covered:
+		return best(c, bids, ackers, enough)
+	case reign.Closed != nil && !reign.Closed.Empty() && len(holding(c, bids, *reign.Closed)) > 0:
+		return best(c, bids, holding(c, bids, *reign.Closed), "the last stop was clean and a bid holds its position")
+	case len(reign.Ackers) == 0:
+		return Proof{Why: "nobody acknowledged the last reign: only " + reign.Name + ", the last writer, can prove it"}
 	default:
 		return Proof{Why: fmt.Sprintf("%d of the %d bids needed are in; not heard: %s (or %s, the last writer)",
 			len(ackers), need, strings.Join(missing, ", "), reign.Name)}
 	}
-	p := best(bids, counted)
-	if p.OK {
-		p.Why = why
-	}
-	return p
 }
 
 // validBids are the bids placed after the last reign, by hosts whose mysqld has
@@ -58,7 +62,7 @@ func validBids(c Cluster) map[HostID]Entry[Bid] {
 	out := map[HostID]Entry[Bid]{}
 	for id, b := range c.Bids {
 		rep, live := c.Hosts[id]
-		if live && b.Value.After == c.LastEpoch() && rep.Value.Incarnation == b.Value.Incarnation {
+		if live && b.Value.After == c.LastEpoch() && b.Value.Incarnation != "" && rep.Value.Incarnation == b.Value.Incarnation {
 			out[id] = b
 		}
 	}
@@ -87,8 +91,8 @@ func ackerBids(c Cluster, bids map[HostID]Entry[Bid]) (in []HostID, missing []st
 
 // best finds the longest of the counted bids and everybody who holds it. Bids
 // that were not counted may hold it too, but never decide what it is (R32).
-func best(bids map[HostID]Entry[Bid], counted []HostID) Proof {
-	p := Proof{OK: true, Counted: map[HostID]Rev{}}
+func best(c Cluster, bids map[HostID]Entry[Bid], counted []HostID, why string) Proof {
+	p := Proof{OK: true, Why: why, Counted: map[HostID]Rev{}}
 	for i, id := range counted {
 		b := bids[id]
 		p.Counted[id] = b.Rev
@@ -99,18 +103,24 @@ func best(bids map[HostID]Entry[Bid], counted []HostID) Proof {
 			return Proof{Forked: true, Why: fmt.Sprintf("two bids fork at %s and %s: a person must look", p.Best, b.Value.Received)}
 		}
 	}
-	p.Holders = holding(bids, p.Best)
+	p.Holders = holding(c, bids, p.Best)
 	return p
 }
 
-func holding(bids map[HostID]Entry[Bid], pos gtid.Set) []HostID {
-	var out []HostID
-	for _, id := range sortedKeys(bids) {
-		if bids[id].Value.Received.Contains(pos) {
-			out = append(out, id)
-		}
-	}
-	return out
+// holding are the hosts whose bids hold a position, sorted.
+func holding(c Cluster, bids map[HostID]Entry[Bid], pos gtid.Set) []HostID {
+	return slices.DeleteFunc(sortedKeys(bids), func(id HostID) bool { return !holds(c, id, pos) })
+}
+
+// holds reports whether the bid of a host has everything up to a position of the
+// last reign. Numbers alone do not tell: one that has kept what a winner wrote
+// who never opened may be far ahead by number and lack the whole reign. Who was
+// counted on, or has the first transaction of the reign, has all before it (R38).
+func holds(c Cluster, id HostID, pos gtid.Set) bool {
+	inc, acks := c.Reign.Value.Ackers[id]
+	rep := c.Hosts[id].Value
+	of := acks && inc == rep.Incarnation || rep.EpochRow >= c.Reign.Value.Epoch
+	return of && c.Bids[id].Value.Received.Contains(pos)
 }
 
 func hasIncarnation(bids map[HostID]Entry[Bid], id HostID, inc Incarnation) bool {
@@ -123,8 +133,8 @@ func nameOf(c Cluster, id HostID) string {
 	if r, ok := c.Hosts[id]; ok {
 		return r.Value.Name
 	}
-	for name, m := range c.Memories {
-		if m.Value.ID == id {
+	for _, name := range sortedKeys(c.Memories) {
+		if c.Memories[name].Value.ID == id {
 			return name
 		}
 	}
@@ -213,14 +223,16 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 		return no("was added after the last writer wrote down who may be elected")
 	case ordered && order.Target != h.Name:
 		return no("the operator ordered %s", order.Target)
+	case !ordered && c.ModeNow() != Active && id != c.Reign.Value.ID: // R35
+		return no("mode is %s: only the last writer may return by itself", c.ModeNow())
 	}
 	k := rank{priority: h.Priority, id: id}
 	if c.Spec.Value.Roles.Writer.Prefer == h.Name {
 		k.priority = math.MinInt
 	}
 	why := fmt.Sprintf("holds %s, priority %d", b.Value.Received, h.Priority)
-	if !b.Value.Received.Contains(p.Best) {
-		k.lacks, why = 1, fmt.Sprintf("lacks %d transactions of the best bid", gtid.Distance(p.Best, b.Value.Received))
+	if !holds(c, id, p.Best) {
+		k.lacks, why = 1, fmt.Sprintf("lacks what the best bid holds (%s, here %s)", p.Best, b.Value.Received)
 	}
 	if c.Memories[h.Name].Value.Cleared != rep.Incarnation {
 		k.awaiting = 1

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -13,7 +14,7 @@ var electionRules = []Rule{
 		When: func(v *View) (string, bool) {
 			s, ok := openOrder(v.Cluster, OrderInit)
 			return "the operator named it the first writer" + by(s.Who, s.Why), ok && v.vacant() && !v.Cluster.Reign.Present() &&
-				s.Target == v.Self && v.able() == "" && v.ahead() == ""
+				s.Target == v.Self && v.Probe.Up && v.short() == ""
 		},
 		Then: func(v *View) []Action { return v.campaign(Proof{Best: v.Probe.Received}) },
 	},
@@ -22,10 +23,10 @@ var electionRules = []Rule{
 		Doc:  "The operator named a first writer that lacks what another host holds, or cannot be writer: refused (R61).",
 		When: func(v *View) (string, bool) {
 			s, ok := openOrder(v.Cluster, OrderInit)
-			why := v.able() + v.ahead()
+			why := v.short()
 			return why, ok && v.vacant() && !v.Cluster.Reign.Present() && s.Target == v.Self && why != "" && v.Probe.Up
 		},
-		Then: func(v *View) []Action { return v.settle(Aborted, "refused: "+v.Self+" "+v.able()+v.ahead()) },
+		Then: func(v *View) []Action { return v.settle(Aborted, "refused: "+v.Self+" "+v.short()) },
 	},
 	{
 		Name: "bid",
@@ -51,7 +52,7 @@ var electionRules = []Rule{
 		When: func(v *View) (string, bool) {
 			p, best := v.race()
 			return fmt.Sprintf("%s; this host is the best candidate with %s", p.Why, p.Best),
-				best == v.ID && v.bidStands() && v.Cluster.Bids[v.ID].Value.Received.Contains(p.Best)
+				best == v.ID && v.bidStands() && holds(v.Cluster, v.ID, p.Best)
 		},
 		Then: func(v *View) []Action {
 			p, _ := v.race()
@@ -65,7 +66,7 @@ var electionRules = []Rule{
 			p, best := v.race()
 			own := v.Cluster.Bids[v.ID].Value.Received
 			return fmt.Sprintf("%s; %s", p.Why, holderNames(v.Cluster, p, own)),
-				best == v.ID && v.bidStands() && !own.Contains(p.Best) && len(p.Holders) > 0
+				best == v.ID && v.bidStands() && !holds(v.Cluster, v.ID, p.Best) && len(p.Holders) > 0
 		},
 		Then: func(v *View) []Action {
 			p, _ := v.race()
@@ -78,13 +79,13 @@ var electionRules = []Rule{
 	},
 	{
 		Name: "await-election",
-		Doc:  "This host has bid and another one is to act, or bids are missing; the reason names them.",
+		Doc:  "This host has bid and another one is to act, or bids are missing, or the mode forbids to bid; the reason says which.",
 		When: func(v *View) (string, bool) {
 			if !v.vacant() || !v.Cluster.Reign.Present() {
 				return "", false
 			}
 			p, best := v.race()
-			return v.electionWait(p, best), v.bidStands() && best != v.ID
+			return v.electionWait(p, best), (v.bidStands() || !v.mayBid()) && best != v.ID
 		},
 	},
 }
@@ -102,10 +103,12 @@ func (v *View) mayBid() bool {
 	return v.Cluster.ModeNow() == Active || ordered || v.Cluster.Reign.Value.ID == v.ID
 }
 
-// bidStands reports whether this host's bid is of this election and this mysqld.
+// bidStands reports whether this host's bid is of this election and this mysqld,
+// and promises no more than what is here.
 func (v *View) bidStands() bool {
 	b, ok := v.Cluster.Bids[v.ID]
-	return ok && b.Value.After == v.Cluster.LastEpoch() && b.Value.Incarnation == v.Probe.Incarnation && b.Lease == v.Lease.ID
+	return ok && b.Value.After == v.Cluster.LastEpoch() && b.Value.Incarnation == v.Probe.Incarnation && b.Lease == v.Lease.ID &&
+		v.Probe.Received.Contains(b.Value.Received)
 }
 
 // able says why this host cannot be writer, or nothing.
@@ -123,6 +126,9 @@ func (v *View) able() string {
 	}
 }
 
+// short says why this host cannot be the first writer, or nothing.
+func (v *View) short() string { return cmp.Or(v.able(), v.ahead()) }
+
 // ahead names a host that holds what this one lacks.
 func (v *View) ahead() string {
 	for _, id := range sortedKeys(v.Cluster.Hosts) {
@@ -134,8 +140,7 @@ func (v *View) ahead() string {
 	return ""
 }
 
-// race weighs the bids and names who should act. In MANUAL and PASSIVE only
-// the last writer may, or the host of an order (R35).
+// race weighs the bids and names who should act.
 func (v *View) race() (Proof, HostID) {
 	if !v.vacant() || !v.mayBid() {
 		return Proof{}, ""
@@ -145,9 +150,6 @@ func (v *View) race() (Proof, HostID) {
 		return p, ""
 	}
 	id, _ := Best(v.Cluster, p)
-	if _, ordered := openOrder(v.Cluster, OrderElect); v.Cluster.ModeNow() != Active && !ordered && id != v.Cluster.Reign.Value.ID {
-		return p, ""
-	}
 	return p, id
 }
 
@@ -166,12 +168,12 @@ func (v *View) campaign(p Proof) []Action {
 // electionWait says what the election waits for.
 func (v *View) electionWait(p Proof, best HostID) string {
 	switch {
+	case !v.mayBid():
+		return fmt.Sprintf("mode is %s: `mmmctl switchover --to HOST` names the next writer", v.Cluster.ModeNow())
 	case !p.OK:
 		return "no writer can be proven to hold every acknowledged write: " + p.Why
 	case best != "":
 		return fmt.Sprintf("%s is the best candidate: %s", nameOf(v.Cluster, best), p.Why)
-	case v.Cluster.ModeNow() != Active:
-		return fmt.Sprintf("mode is %s: `mmmctl switchover --to HOST` names the next writer", v.Cluster.ModeNow())
 	default:
 		_, race := Best(v.Cluster, p)
 		var why []string

@@ -7,11 +7,8 @@ import "fmt"
 var fenceRules = []Rule{
 	{
 		Name: "etcd-went-back", Last: true,
-		Doc: "etcd is older than what this host has seen (restored from a backup?): close, and open nothing (R17).",
-		When: func(v *View) (string, bool) {
-			return fmt.Sprintf("etcd is at revision %d but epoch %d was seen: it was restored from an old copy; nothing is opened until a person has looked", v.Cluster.Rev, v.Seen.Epoch),
-				v.Cluster.Rev > 0 && v.Cluster.Rev < v.Seen.Epoch
-		},
+		Doc:  "etcd is older than what this host has seen (restored from a backup?): close, and open nothing (R17).",
+		When: wentBack,
 		Then: (*View).shut,
 	},
 	{
@@ -25,6 +22,17 @@ var fenceRules = []Rule{
 		Doc:  "A reign belongs to one run of one mysqld: dead, hung or restarted, the reign is over, however short the gap (R19).",
 		When: mysqldGone,
 		Then: (*View).shut,
+	},
+	{
+		Name: "ending", Last: true,
+		Doc:  "A reign that is being given up is given up to the end; until then nothing else happens on this host (R8, R13).",
+		When: when("the reign is being given up", func(v *View) bool { return v.Term.Epoch > 0 && v.Term.Ending }),
+		Then: func(v *View) []Action {
+			if v.busy(EndReign) {
+				return nil
+			}
+			return one(Action{Kind: EndReign, Epoch: v.Term.Epoch})
+		},
 	},
 	{
 		Name: "reign-lost", Last: true,
@@ -85,6 +93,22 @@ func (v *View) shut() []Action {
 		return one(Action{Kind: Demote})
 	default:
 		return nil
+	}
+}
+
+// wentBack reports whether etcd shows less than this host has seen. Right after
+// a campaign that is only the watch, which has not shown the win yet: a host
+// that is still closed waits for it. One that is open has seen its epoch there.
+func wentBack(v *View) (string, bool) {
+	const looked = "it was restored from an old copy; nothing is opened until a person has looked"
+	w, justWon := v.Cluster.Writer, v.Term.Epoch > v.Cluster.Rev && (v.Probe.ReadOnly || !v.Probe.Up)
+	switch {
+	case v.Cluster.Rev == 0 || justWon:
+		return "", false
+	case v.Cluster.Rev < v.Seen.Epoch:
+		return fmt.Sprintf("etcd is at revision %d but epoch %d was seen: %s", v.Cluster.Rev, v.Seen.Epoch, looked), true
+	default:
+		return fmt.Sprintf("etcd names a writer of epoch %d but epoch %d was seen: %s", w.Rev, v.Seen.Epoch, looked), w.Present() && w.Rev < v.Seen.Epoch
 	}
 }
 

@@ -28,7 +28,10 @@ var followRules = []Rule{
 		When: func(v *View) (string, bool) {
 			return fmt.Sprintf("received %s, applied %s", v.Probe.Received, v.Probe.Applied), v.astray() && !v.Probe.Applied.Contains(v.Probe.Received)
 		},
-		Then: func(v *View) []Action { return one(Action{Kind: WaitApplied, Position: v.Probe.Received}) },
+		Then: func(v *View) []Action {
+			h, _ := v.Cluster.Spec.Value.Host(v.Cluster.Writer.Value.Name)
+			return one(Action{Kind: WaitApplied, Position: v.Probe.Received, Addr: h.Address, Port: h.ReplicationPort})
+		},
 	},
 	{
 		Name: "follow",
@@ -78,14 +81,20 @@ func (v *View) source() string {
 
 // astray reports whether this host should be pointed at the writer: it follows
 // somebody else, or its IO thread was stopped (not broken: an error stays for
-// an operator to see).
+// an operator to see). What a stopped thread last said may be no more than that
+// it had lost its source, for which no thread ever stops; and while a bid stands
+// it was the bid that stopped it. A writer that this host still rejects as a
+// deposed one is let in the same way.
 func (v *View) astray() bool {
 	if !v.replica() || !v.open2follow() || !v.Probe.ReadOnly || v.Probe.SemiSource || v.busy(Follow, StopForOrder) || v.ordered() {
 		return false
 	}
 	r := v.Probe.Replication
-	stopped := r.IO == "No" && r.Error == ""
-	return !r.Configured || r.Source != v.source() || stopped
+	_, bid := v.Cluster.Bids[v.ID]
+	stopped := r.IO == "No" && (bid || !broke(r.Error))
+	w, _ := v.Cluster.Spec.Value.Host(v.Cluster.Writer.Value.Name)
+	barred := w.Address.IsValid() && v.Seen.Rejected == w.Address
+	return !r.Configured || r.Source != v.source() || stopped || barred
 }
 
 // ordered reports whether this host stopped its IO thread for a switchover
@@ -102,6 +111,16 @@ func (v *View) semiWanted() bool {
 		return v.phase() == Opening
 	}
 	return r.Ackers[v.ID] == v.Probe.Incarnation && v.Probe.Incarnation != ""
+}
+
+// ioError is how a report begins to tell what the IO thread died of.
+const ioError = "IO thread: error "
+
+// broke reports whether a replication error is one that ends an IO thread. An
+// error of the client library (2000 and up) only makes it try again.
+func broke(err string) bool {
+	_, io, found := strings.Cut(err, ioError)
+	return found && !strings.HasPrefix(io, "2")
 }
 
 // Diverged reports whether a replication error says that the replica holds

@@ -34,7 +34,7 @@ var memoryRules = []Rule{
 		Doc:  "mysqld was restarted: the host is AWAITING_RECOVERY from now on.",
 		When: when("mysqld was restarted", func(v *View) bool {
 			m := v.memory().Value
-			return v.memory().Present() && v.Probe.Up && m.Cleared != v.Probe.Incarnation && m.Seen != v.Probe.Incarnation
+			return v.memory().Present() && m.ID == v.ID && v.Probe.Up && m.Cleared != v.Probe.Incarnation && m.Seen != v.Probe.Incarnation
 		}),
 		Then: func(v *View) []Action {
 			m := v.memory().Value

@@ -36,8 +36,8 @@ var orderRules = []Rule{
 		},
 	},
 	{
-		Name: "order-refused",
-		Doc:  "The target of a planned switchover cannot take over: the order is refused, with the reason, and nothing was changed (R41).",
+		Name: "order-refused", Last: true,
+		Doc: "The target of a planned switchover cannot take over: the order is refused, with the reason, and nothing was changed (R41).",
 		When: func(v *View) (string, bool) {
 			s, ok := v.draining()
 			if !ok || s.Step != Asked || v.busy(Drain) || !v.Seen.Drained.IsZero() {
@@ -152,7 +152,7 @@ func (v *View) undoWhy() (string, bool) {
 	case !live:
 		return s.Target + " went away", true
 	case v.Seen.Drained.IsZero():
-		return "the agent of " + v.Self + " was restarted in the middle", true
+		return "the agent of " + v.Self + " was restarted in the middle", !v.busy(Drain) // else etcd shows the step before the drain has returned
 	default:
 		return fmt.Sprintf("%s did not catch up within %s", s.Target, drainLimit), v.Now.Sub(v.Seen.Drained) > drainLimit
 	}

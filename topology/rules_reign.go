@@ -99,7 +99,8 @@ var reignRules = []Rule{
 		Doc:  "The writer of a ready reign is writable; this is asserted again for ever.",
 		When: when("the writer is read-only and no switchover is under way", func(v *View) bool {
 			_, drains := v.draining()
-			return v.opened() && v.phase() == Ready && v.Probe.Up && v.Probe.ReadOnly && !drains && !v.busy(OpenDoor, Undo, Drain, HandOver)
+			return v.opened() && v.phase() == Ready && v.Probe.Up && v.Probe.ReadOnly && !drains && !v.busy(OpenDoor, Undo, Drain, HandOver) &&
+				v.Cluster.Reign.Value.Closed == nil // it must be seen cleared first (R60)
 		}),
 		Then: (*View).open,
 	},
@@ -133,8 +134,11 @@ var reignRules = []Rule{
 		Name: "narrow",
 		Doc:  "An acker that is gone, restarted or set offline leaves the set: cut off first, then the others must hold the writer's position of that moment, then the set is written (R23).",
 		When: func(v *View) (string, bool) {
-			name, _, why := v.leaver()
-			return name + " " + why, name != ""
+			leaving := v.leavers()
+			if len(leaving) == 0 {
+				return "", false
+			}
+			return nameOf(v.Cluster, leaving[0]) + " " + v.leaves(leaving[0]), true
 		},
 		Then: (*View).narrow,
 	},
@@ -142,11 +146,11 @@ var reignRules = []Rule{
 		Name: "widen",
 		Doc:  "A replica that follows, is trusted and keeps up joins the acker set; it acknowledges only after it has seen itself in it (R22).",
 		When: func(v *View) (string, bool) {
-			rep, id := v.joiner()
+			rep, id := v.joiner(v.Cluster.Reign.Value.Ackers)
 			return rep.Name + " replicates and keeps up", id != ""
 		},
 		Then: func(v *View) []Action {
-			rep, id := v.joiner()
+			rep, id := v.joiner(v.Cluster.Reign.Value.Ackers)
 			r := v.reign()
 			r.Ackers[id] = rep.Incarnation
 			return v.putReign(r, rep.Name)
@@ -184,8 +188,9 @@ func (v *View) shun() []netip.Addr {
 	for _, h := range v.Cluster.Spec.Value.Hosts {
 		rep, id, live := v.Cluster.ReportOf(h.Name)
 		inc, acks := v.Cluster.Reign.Value.Ackers[id]
-		counted := acks && live && inc == rep.Incarnation && v.leaves(id) == ""
-		if silent := live && rep.MySQL.Up && !rep.Replication.Semi; h.Name != v.Self && !counted && !silent {
+		member := acks && live && inc == rep.Incarnation // may turn semi-sync on at any moment
+		silent := live && rep.MySQL.Up && !rep.Replication.Semi && !member
+		if counted := member && v.leaves(id) == ""; h.Name != v.Self && !counted && !silent {
 			out = append(out, h.Address)
 		}
 	}
@@ -275,7 +280,9 @@ func (v *View) newReign(ackers map[HostID]Incarnation) Reign {
 // reign is a copy of the present record that may be changed.
 func (v *View) reign() Reign {
 	r := v.Cluster.Reign.Value
-	r.Ackers = maps.Clone(r.Ackers)
+	if r.Ackers = maps.Clone(r.Ackers); r.Ackers == nil {
+		r.Ackers = map[HostID]Incarnation{}
+	}
 	return r
 }
 
@@ -299,17 +306,12 @@ func (v *View) voters(ackers map[HostID]Incarnation) []HostID {
 	return sortedKeys(set)
 }
 
-// leaver is an acker that should leave the set, if there is one, and why.
-func (v *View) leaver() (name string, id HostID, why string) {
+// leavers are the ackers that should leave the set, sorted.
+func (v *View) leavers() []HostID {
 	if !v.opened() {
-		return "", "", ""
+		return nil
 	}
-	for _, id := range sortedKeys(v.Cluster.Reign.Value.Ackers) {
-		if why := v.leaves(id); why != "" {
-			return nameOf(v.Cluster, id), id, why
-		}
-	}
-	return "", "", ""
+	return slices.DeleteFunc(sortedKeys(v.Cluster.Reign.Value.Ackers), func(id HostID) bool { return v.leaves(id) == "" })
 }
 
 // leaves says why an acker should leave the set, or nothing.
@@ -333,28 +335,35 @@ func (v *View) leaves(id HostID) string {
 	}
 }
 
-// narrow takes the next step in letting an acker go. The set never becomes
-// empty: the last acker's place goes to another run of its mysqld, or waits.
+// narrow takes the next step in letting ackers go: each is cut off, those that
+// stay must hold what the writer had at that moment, then the set is written.
+// It never becomes empty: while nobody stays, a replica that keeps up takes the
+// place, be it another run of a mysqld that goes, or everything waits (R24).
 func (v *View) narrow() []Action {
-	name, id, _ := v.leaver()
-	pos, cut := v.Seen.Cut[id]
-	if !cut {
-		h, _ := v.Cluster.Spec.Value.Host(name)
-		return one(Action{Kind: CutAcker, Epoch: v.Term.Epoch, Host: name, HostID: id, Addr: h.Address, Port: v.port(),
-			Shun: sortedAddrs(append(v.shun(), h.Address))})
+	r, leaving := v.reign(), v.leavers()
+	for _, id := range leaving {
+		delete(r.Ackers, id)
 	}
-	r := v.reign()
-	delete(r.Ackers, id)
 	if len(r.Ackers) == 0 {
-		rep, jid := v.joiner()
-		if jid == "" || !rep.Received.Contains(pos) {
+		heir, id := v.joiner(r.Ackers)
+		if id == "" {
 			return nil
 		}
-		r.Ackers[jid] = rep.Incarnation
-	} else if v.holders(r.Ackers, pos) < r.W {
-		return nil
+		r.Ackers[id] = heir.Incarnation
 	}
-	return v.putReign(r, name)
+	for _, id := range leaving {
+		if _, cut := v.Seen.Cut[id]; !cut {
+			name := nameOf(v.Cluster, id)
+			h, _ := v.Cluster.Spec.Value.Host(name)
+			return one(Action{Kind: CutAcker, Epoch: v.Term.Epoch, Host: name, HostID: id, Addr: h.Address, Port: v.port(), Shun: v.shun()})
+		}
+	}
+	for _, id := range leaving {
+		if v.holders(r.Ackers, v.Seen.Cut[id]) < r.W {
+			return nil
+		}
+	}
+	return v.putReign(r, nameOf(v.Cluster, leaving[0]))
 }
 
 // holders counts the members, still the same mysqld, that have received pos.
@@ -373,21 +382,18 @@ func (v *View) port() uint16 {
 	return me.ReplicationPort
 }
 
-// joiner is a replica that should be in the acker set and is not, if there is
-// one. A member of another incarnation is first narrowed out (R25), unless it
-// was the only one.
-func (v *View) joiner() (Report, HostID) {
+// joiner is a replica that follows and keeps up, and is not in the set, if there is one.
+func (v *View) joiner(set map[HostID]Incarnation) (Report, HostID) {
 	if !v.opened() || v.phase() != Ready {
 		return Report{}, ""
 	}
-	s := v.Cluster.Reign.Value.Ackers
 	for _, id := range v.replicas() {
 		rep := v.Cluster.Hosts[id].Value
-		_, in := s[id]
+		_, in := set[id]
 		h := factsOf(v.Cluster, rep.Name, v.Now)
 		well := rep.Replication.IO == "Yes" && rep.Replication.SQL && rep.Replication.Source == v.listener() && h.check(CheckBacklog).OK
 		wanted := v.Cluster.Intents[rep.Name].Value.Want != WantOffline && h.spec.Name != ""
-		if (!in || (len(s) == 1 && s[id] != rep.Incarnation)) && well && wanted {
+		if !in && well && wanted {
 			return rep, id
 		}
 	}

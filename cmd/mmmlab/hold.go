@@ -120,6 +120,9 @@ func (h *holder) obey(ctx context.Context, o order, progress func(string)) (repl
 		return reply{}, h.up(ctx, progress)
 	}
 	h.mu.Unlock()
+	if t, ok := tales[o.Verb]; ok {
+		return reply{}, h.tell(ctx, t, o, progress)
+	}
 	if bed == nil {
 		return reply{}, errors.New("the bed is not up yet")
 	}

@@ -1,0 +1,304 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mmm-ha/mmm/internal/store"
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+func TestNewestValueWaits(t *testing.T) {
+	ch := make(chan int, 1)
+	for i := range 5 {
+		latest(ch, i)
+	}
+	if got := <-ch; got != 4 {
+		t.Errorf("%d", got)
+	}
+	var wg sync.WaitGroup // many senders: nobody blocks
+	for i := range 50 {
+		wg.Go(func() { latest(ch, i) })
+	}
+	wg.Wait()
+	if len(ch) != 1 {
+		t.Error("nothing waits")
+	}
+}
+
+func TestOlderReadingOfMysqldIsNotTaken(t *testing.T) {
+	s := newState(0)
+	s.takeProbe(topology.Probe{At: noon, Incarnation: "new"}, noon)
+	s.takeProbe(topology.Probe{At: noon.Add(-time.Millisecond), Incarnation: "old"}, noon)
+	if s.probe.Incarnation != "new" {
+		t.Error("an older reading was taken")
+	}
+}
+
+func TestWaitingAndAckedCountFromTheFirstReading(t *testing.T) {
+	s := newState(0)
+	s.term = termOf(t)
+	read := func(at time.Time, waiting int, row topology.Rev) {
+		s.takeProbe(topology.Probe{At: at, Waiting: waiting, Epoch: topology.EpochRow{Epoch: row}}, at)
+	}
+	read(noon, 1, epoch)
+	read(noon.Add(time.Second), 3, epoch)
+	if !s.seen.Waiting.Equal(noon) || !s.seen.Acked.Equal(noon) {
+		t.Errorf("waiting %s, acked %s", s.seen.Waiting, s.seen.Acked)
+	}
+	read(noon.Add(2*time.Second), 0, epoch-1) // the row of another reign
+	if !s.seen.Waiting.IsZero() || !s.seen.Acked.IsZero() {
+		t.Errorf("waiting %s, acked %s", s.seen.Waiting, s.seen.Acked)
+	}
+}
+
+// R17: an etcd that is older than what was seen teaches no epoch, and a row of
+// another cluster none either.
+func TestEpochsOfOthersAreNotLearned(t *testing.T) {
+	s := newState(100)
+	c := cluster()
+	c.Rev = 50
+	s.takeCluster(c, noon)
+	s.takeProbe(topology.Probe{At: noon, Epoch: topology.EpochRow{Cluster: "another", Epoch: 900}}, noon)
+	if s.seen.Epoch != 100 {
+		t.Errorf("learned %d", s.seen.Epoch)
+	}
+	s.takeProbe(topology.Probe{At: noon, Epoch: topology.EpochRow{Cluster: "c-1", Epoch: 120}}, noon)
+	c.Rev, c.Writer.Rev = 200, 130
+	s.takeCluster(c, noon)
+	if s.seen.Epoch != 130 {
+		t.Errorf("learned %d", s.seen.Epoch)
+	}
+}
+
+// The limits of an order count from its own beginning, also when the watch
+// never showed the moment between two orders.
+func TestEachOrderHasItsOwnTime(t *testing.T) {
+	s := newState(0)
+	c := cluster()
+	see := func(step topology.SwitchStep, asked, now time.Time) {
+		c.Switchover = topology.Entry[topology.Switchover]{Rev: 20, Value: topology.Switchover{Step: step, Asked: asked}}
+		s.takeCluster(c, now)
+	}
+	see(topology.Asked, noon, noon)
+	s.seen.Drained = noon
+	see(topology.Drained, noon, noon.Add(time.Second))
+	if !s.seen.Order.Equal(noon) || s.seen.Drained.IsZero() {
+		t.Errorf("a step made it another order: %s", s.seen.Order)
+	}
+	second := noon.Add(time.Minute)
+	see(topology.Asked, second, second)
+	if !s.seen.Order.Equal(second) || !s.seen.Drained.IsZero() {
+		t.Errorf("the second order counts from %s, drained %s", s.seen.Order, s.seen.Drained)
+	}
+	see(topology.Done, second, second)
+	if !s.seen.Order.IsZero() {
+		t.Error("a settled order goes on")
+	}
+}
+
+func TestCutOfAHostThatLeftTheSetIsForgotten(t *testing.T) {
+	s := newState(0)
+	s.seen.Cut = map[topology.HostID]gtid.Set{"id-2": {}, "id-3": {}}
+	s.takeCluster(cluster(), noon)
+	if _, in := s.seen.Cut["id-2"]; !in || len(s.seen.Cut) != 1 {
+		t.Errorf("%v", s.seen.Cut)
+	}
+}
+
+// Lanes: one action each; a fence ends the others and has a lane of its own.
+func TestLaneTakesOneActionAndAFenceEndsTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := bubble(t)
+		s := newState(0)
+		s.probe, s.cluster, s.term = r.db.now(), cluster(), termOf(t)
+		term := s.term
+		for _, verb := range []string{"nudge", "start-sql", "put-memory"} {
+			r.hook(verb, hang)
+		}
+		for _, act := range []topology.Action{
+			{Kind: topology.Nudge}, {Kind: topology.WriteRow}, // one lane
+			{Kind: topology.StartSQL}, {Kind: topology.Follow}, // one lane
+			{Kind: topology.Remember, Memory: &topology.Memory{}},
+		} {
+			r.Agent.start(t.Context(), s, act)
+		}
+		synctest.Wait()
+		if len(s.running) != 3 || r.did("epoch-row")+r.did("follow") > 0 {
+			t.Errorf("running %v", s.busy())
+		}
+		r.Agent.start(t.Context(), s, topology.Action{Kind: topology.EndReign, Epoch: epoch, Why: "a test"})
+		if !s.ending || term.Context().Err() == nil || term.Reason() != "a test" {
+			t.Errorf("ending %t, reason %q", s.ending, term.Reason())
+		}
+		began := time.Now()
+		for range 4 {
+			r.finish(s, <-r.in.outcomes)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %s of the bubble's time", took)
+		}
+		if len(s.running) > 0 || s.term != nil {
+			t.Errorf("running %v, term %v", s.busy(), s.term)
+		}
+	})
+}
+
+// Without the loop nobody reads outcomes; that must not hold up an action.
+func TestOutcomesNeverBlockAnAction(t *testing.T) {
+	r := newRig(t)
+	s := newState(0)
+	s.probe, s.cluster = r.db.now(), cluster()
+	for _, act := range []topology.Action{{Kind: topology.Demote}, {Kind: topology.StartSQL}, {Kind: topology.Nudge},
+		{Kind: topology.Remember, Memory: &topology.Memory{}}, {Kind: topology.SetVIPs}} {
+		r.Agent.start(t.Context(), s, act)
+	}
+	done := make(chan struct{})
+	go func() { r.actions.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(bound):
+		t.Fatal("an action waits for a reader")
+	}
+	r.waitForActions(s)
+}
+
+// The loop ends with its context; a fence that is at work is not cut short.
+func TestLoopWaitsForItsActionsAndNeverCutsAFence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := bubble(t)
+		s := newState(0)
+		s.probe, s.cluster, s.term = r.db.now(), cluster(), termOf(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.loop(ctx, s) }() // no lease: it gives the reign up
+		r.hook("nudge", hang)
+		r.hook("gate-close", func(ctx context.Context) error {
+			cancel()
+			select {
+			case <-time.After(time.Second):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		<-done
+		if r.did("drop-writer") != 1 {
+			t.Error("the fence was cut short")
+		}
+		r.mustBeClosed()
+	})
+}
+
+// A fence that does not work is asked for again at once, by a rule, and never
+// spins.
+func TestFailedEndOfAReignIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, l := bubble(t)
+		s := newState(0)
+		s.cluster, s.probe, s.session, s.term = cluster(), r.db.now(), r.session(l), termOf(t)
+		s.under = s.session.ID()
+		s.probe.Up, s.probe.Why = false, "no answer" // and oddRun cannot be killed
+		r.fail("observe", errBroken)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		began := time.Now()
+		const tries = 5
+		for range tries {
+			acts := topology.Decide(r.view(s, nil, time.Now()))
+			if len(acts) == 0 || acts[0].Kind != topology.EndReign {
+				t.Fatalf("decided %v", acts)
+			}
+			r.Agent.start(ctx, s, acts[0])
+			r.finish(s, <-r.in.outcomes)
+		}
+		if time.Since(began) < tries*fencePause {
+			t.Error("it spins")
+		}
+		if r.did("drop-writer") > 0 {
+			t.Error("the key was given back with a living mysqld")
+		}
+	})
+}
+
+func TestFailuresAreRememberedByKind(t *testing.T) {
+	r := newRig(t)
+	s := newState(0)
+	for i := range 1000 {
+		act := topology.Action{Kind: topology.Follow, Host: fmt.Sprint("db", i)}
+		r.finish(s, outcome{action: act, err: errBroken})
+	}
+	if len(s.seen.Failed) != 1 || s.seen.Failed[topology.Follow].Unit != (topology.Action{Kind: topology.Follow, Host: "db999"}).Unit() {
+		t.Errorf("%v", s.seen.Failed)
+	}
+	r.finish(s, outcome{action: topology.Action{Kind: topology.Follow}})
+	if len(s.seen.Failed) > 0 {
+		t.Error("a success does not end the rest")
+	}
+}
+
+func TestLosingARaceIsNoWarning(t *testing.T) {
+	r := newRig(t)
+	s := newState(0)
+	r.finish(s, outcome{action: topology.Action{Kind: topology.Campaign}, err: fmt.Errorf("campaign: %w", store.ErrGuard)})
+	r.finish(s, outcome{action: topology.Action{Kind: topology.Follow}, err: errBroken})
+	if got := r.lines.with("level=WARN"); len(got) != 1 {
+		t.Errorf("warnings: %v", got)
+	}
+}
+
+// What an action learned counts also when it failed in the end.
+func TestNoteOfAFailedActionIsTaken(t *testing.T) {
+	r := newRig(t)
+	s := newState(0)
+	r.finish(s, outcome{action: topology.Action{Kind: topology.Follow}, err: errBroken, note: wrote(77)})
+	if s.seen.Rev != 77 {
+		t.Errorf("seen %d", s.seen.Rev)
+	}
+}
+
+// Each outcome that is worth an event makes one English sentence.
+func TestEventsAreSentences(t *testing.T) {
+	for kind, h := range hands {
+		act := topology.Action{Kind: kind, Epoch: epoch, Host: "db2", Memory: &topology.Memory{},
+			Order: &topology.Switchover{Target: "db2", Step: topology.Done}, VIPs: cluster().Spec.Value.Roles.Writer.VIPs}
+		if !h.event {
+			continue
+		}
+		if got := sentence(self, outcome{action: act}); len(got) < len("db1 xx") {
+			t.Errorf("%s: %q", kind, got)
+		}
+	}
+}
+
+func TestOldestEventsGiveWay(t *testing.T) {
+	r := newRig(t)
+	for i := range 2 * historyDepth {
+		r.history.add(topology.Event{What: fmt.Sprint(i)})
+	}
+	if e := <-r.history.queue; e.What != fmt.Sprint(historyDepth) {
+		t.Errorf("the oldest is %s", e.What)
+	}
+}
+
+func TestEventIsWrittenWhenEtcdIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := bubble(t)
+		r.fail("event", store.ErrUnreachable)
+		r.history.add(topology.Event{What: "something"})
+		r.during(func() {
+			time.Sleep(time.Minute)
+			before := r.did("event")
+			r.fail("event", nil)
+			time.Sleep(time.Second)
+			if after := r.did("event"); before == 0 || after != before+1 {
+				t.Errorf("tried %d times, then %d", before, after-before)
+			}
+		}, r.history.run)
+	})
+}
