@@ -68,6 +68,7 @@ var hands = map[topology.Kind]hand{
 	topology.LeaveSource:  {do: (*Agent).leaveSource, limit: limitServer, fresh: true},
 	topology.StartSQL:     {do: (*Agent).startSQL, limit: limitServer, fresh: true},
 	topology.Follow:       {do: (*Agent).follow, limit: limitServer, event: true, fresh: true},
+	topology.Reattach:     {do: (*Agent).reattach, limit: limitServer, event: true, fresh: true},
 	topology.SetSemi:      {do: (*Agent).setSemi, limit: limitServer, fresh: true},
 	topology.ClaimVIP:     {do: (*Agent).claimVIP, limit: limitServer, event: true},
 	topology.GiveUpVIP:    {do: (*Agent).giveUpVIP, limit: limitServer, event: true},

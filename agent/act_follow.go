@@ -52,6 +52,10 @@ func (a *Agent) setSemi(ctx context.Context, j job) (func(*state), error) {
 	return nil, a.db.SetSemiReplica(ctx, j.On)
 }
 
+func (a *Agent) reattach(ctx context.Context, _ job) (func(*state), error) {
+	return nil, a.db.Reattach(ctx)
+}
+
 func (a *Agent) remember(ctx context.Context, j job) (func(*state), error) {
 	rev, err := a.store.PutMemory(ctx, a.opt.Host, j.Guards.Memory, *j.Memory)
 	if err != nil {

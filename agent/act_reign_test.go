@@ -214,7 +214,7 @@ func TestWhatHangsOnALeaseNeedsOne(t *testing.T) {
 func TestEveryKindHasAHand(t *testing.T) {
 	for _, kind := range []topology.Kind{topology.Demote, topology.EndReign, topology.PlaceBid, topology.Fetch, topology.Campaign,
 		topology.Adopt, topology.WaitApplied, topology.BecomeSource, topology.PutPhase, topology.OpenDoor, topology.LeaveSource,
-		topology.Follow, topology.StartSQL, topology.SetSemi, topology.Drain, topology.StopForOrder, topology.HandOver, topology.Undo,
+		topology.Follow, topology.Reattach, topology.StartSQL, topology.SetSemi, topology.Drain, topology.StopForOrder, topology.HandOver, topology.Undo,
 		topology.WriteRow, topology.Nudge, topology.Remember, topology.PutReign, topology.SetShun, topology.CutAcker, topology.Settle,
 		topology.ClaimVIP, topology.GiveUpVIP, topology.SetVIPs} {
 		h, ok := hands[kind]

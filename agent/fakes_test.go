@@ -210,6 +210,14 @@ func (d *fakeDB) SetSemiReplica(ctx context.Context, on bool) error {
 	return d.do(ctx, "set-semi", func(p *topology.Probe) { p.Replication.Semi = on })
 }
 
+func (d *fakeDB) Reattach(ctx context.Context) error {
+	return d.do(ctx, "reattach", func(*topology.Probe) {})
+}
+
+func (d *fakeDB) Reattach(ctx context.Context) error {
+	return d.do(ctx, "reattach", func(*topology.Probe) {})
+}
+
 func (d *fakeDB) WriteEpochRow(ctx context.Context, row topology.EpochRow, _ uint64) (gtid.Set, error) {
 	return gtid.Set{}, d.do(ctx, "epoch-row", func(p *topology.Probe) { p.Epoch = row })
 }

@@ -28,6 +28,7 @@ type database interface {
 	LeaveSource(ctx context.Context) error
 	Follow(ctx context.Context, from dbops.Source) error
 	SetSemiReplica(ctx context.Context, on bool) error
+	Reattach(ctx context.Context) error
 	WriteEpochRow(ctx context.Context, row topology.EpochRow, jump uint64) (gtid.Set, error)
 	WriteNudge(ctx context.Context) error
 	DisconnectReplica(ctx context.Context, addr netip.Addr) (int, error)

@@ -21,14 +21,14 @@ type dispatch struct {
 }
 
 // report is what this host says of itself now.
-func (a *Agent) report(s *state) dispatch {
+func (a *Agent) report(s *state, stuck bool) dispatch {
 	h, _ := s.cluster.Spec.Value.Host(a.opt.Host)
 	p := s.probe
 	r := topology.Report{
 		Name: a.opt.Host, Address: h.Address, Fence: a.gate.Kind(), Version: p.Version, ServerID: p.ServerID,
 		Incarnation: p.Incarnation, MySQL: topology.Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly,
 		Replication: p.Replication, Position: p.Position, Received: p.Received, EpochRow: s.ownEpoch(p),
-		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks),
+		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks), Stuck: stuck,
 	}
 	if len(p.Problems) > 0 {
 		r.Unable = p.Problems[0]

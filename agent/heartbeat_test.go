@@ -119,11 +119,11 @@ func TestReportNamesNoLeaseThatHasRunOut(t *testing.T) {
 	r := newRig(t)
 	s := newState(0)
 	s.cluster = cluster()
-	if d := r.report(s); d.lease != 0 || d.r.Lease != 0 {
+	if d := r.report(s, false); d.lease != 0 || d.r.Lease != 0 {
 		t.Errorf("%+v", d)
 	}
 	s.probe = topology.Probe{Problems: []string{"log_bin is off", "server_id is 0"}, Epoch: topology.EpochRow{Cluster: "another", Epoch: 99}}
-	if d := r.report(s); d.r.Unable != "log_bin is off" || d.r.EpochRow != 0 || d.r.Fence != "fake" || d.r.Address != db1 {
+	if d := r.report(s, false); d.r.Unable != "log_bin is off" || d.r.EpochRow != 0 || d.r.Fence != "fake" || d.r.Address != db1 {
 		t.Errorf("%+v", d.r)
 	}
 }

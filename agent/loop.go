@@ -88,7 +88,7 @@ func (a *Agent) turn(ctx context.Context, s *state) {
 	for _, act := range actions {
 		a.start(ctx, s, act)
 	}
-	latest(a.reports, a.report(s))
+	latest(a.reports, a.report(s, v.Stuck()))
 	a.pace(s)
 	a.publish(v)
 	a.watchdog()

@@ -35,6 +35,7 @@ const (
 	StopForOrder Kind = "target-ready"    // planned switchover: this host has everything (R42)
 	HandOver     Kind = "hand-over"       // planned switchover: the key changes hands (R43)
 	Undo         Kind = "undo"            // planned switchover: back to before (R44)
+	Reattach     Kind = "reattach"        // connect once by file and position: releases who waits for ever (R27)
 	WriteRow     Kind = "write-epoch-row" // LaneRow: waits for an acknowledgement (R37)
 	Nudge        Kind = "nudge"           // LaneRow: releases who waits in vain (R27)
 

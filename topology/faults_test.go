@@ -258,6 +258,8 @@ func setHost(w *world, h *host, args []string) error {
 		switch k {
 		case "writable":
 			h.writable = yes
+		case "stuck":
+			h.stuck = yes
 		case "waiting":
 			h.waiting = number(v)
 		case "slow":

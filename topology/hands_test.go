@@ -195,6 +195,12 @@ func (w *world) doServer(h *host, a Action) error {
 		h.applies = true
 	case SetSemi:
 		h.semi = a.On
+	case Reattach:
+		from, err := w.host(w.etcd.Writer.Value.Name)
+		if err != nil {
+			return err
+		}
+		from.waiting, from.stuck = 0, false
 	default:
 		return w.doReign(h, a)
 	}

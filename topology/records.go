@@ -82,6 +82,7 @@ type Report struct {
 	Position    gtid.Set    `json:"position"`           // @@gtid_binlog_pos
 	Received    gtid.Set    `json:"received"`           // what the relay log and the binlog hold together
 	EpochRow    Rev         `json:"epochRow,omitempty"` // highest epoch whose row this host has received
+	Stuck       bool        `json:"stuck,omitempty"`    // of a writer: somebody waits although it has nudged (R27)
 	Lag         *Duration   `json:"lag,omitempty"`      // nil: unknown, which is never zero
 	Unable      string      `json:"unable,omitempty"`   // why this host cannot be writer; empty: it can
 	Checks      []Check     `json:"checks,omitempty"`   // with hysteresis, counted by the host itself

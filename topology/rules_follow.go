@@ -3,7 +3,18 @@ package topology
 import (
 	"fmt"
 	"strings"
+	"time"
 )
+
+// stuckAfter is how long somebody may wait on the writer, a nudge included,
+// before an acker re-attaches.
+const stuckAfter = time.Second
+
+// Stuck reports whether sessions on this writer have waited so long that its
+// own nudge cannot have helped them.
+func (v *View) Stuck() bool {
+	return v.reigns() && !v.Seen.Waiting.IsZero() && v.Now.Sub(v.Seen.Waiting) > stuckAfter
+}
 
 // followRules keep a host that is not writer a good replica of the one that is.
 var followRules = []Rule{
@@ -61,6 +72,16 @@ var followRules = []Rule{
 		Then: func(v *View) []Action {
 			return one(Action{Kind: SetSemi, Epoch: v.Cluster.Epoch(), On: v.semiWanted()})
 		},
+	},
+	{
+		Name: "reattach",
+		Doc:  "Sessions wait on the writer for ever, because the ackers had their writes before they attached: an acker with nothing left to apply attaches once by file and position (R27).",
+		When: when("sessions on the writer wait for what this host has already", func(v *View) bool {
+			r := v.Probe.Replication
+			return v.replica() && !v.astray() && v.semiWanted() && r.Semi && r.Attached && r.SQL &&
+				v.Probe.Applied.Contains(v.Probe.Received) && v.Cluster.Hosts[v.Cluster.Writer.Value.ID].Value.Stuck
+		}),
+		Then: func(v *View) []Action { return one(Action{Kind: Reattach, Epoch: v.Cluster.Epoch()}) },
 	},
 }
 

@@ -49,6 +49,7 @@ type host struct {
 	semi     bool     // acknowledges
 	counts   bool     // semi-sync is on as a source
 	writable bool
+	stuck    bool
 	waiting  int // transactions that nobody acknowledged, the last ones of log
 	problems []string
 
@@ -268,7 +269,7 @@ func (w *world) report(h *host) Report {
 	p := w.probe(h)
 	r := Report{Name: h.name, Address: h.address, Lease: h.lease, Fence: "nft", ServerID: h.server, Incarnation: p.Incarnation,
 		MySQL: Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly, Replication: p.Replication, Position: p.Position, Received: p.Received,
-		EpochRow: w.row(h.log).Epoch}
+		EpochRow: w.row(h.log).Epoch, Stuck: h.stuck}
 	if len(h.problems) > 0 {
 		r.Unable = h.problems[0]
 	}
