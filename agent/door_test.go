@@ -107,7 +107,7 @@ func TestOpeningThatIsVoidHalfwayEndsClosed(t *testing.T) {
 // the statement could otherwise take effect after the fence has closed.
 func TestFenceEndsAnOpeningAndTheHostIsClosed(t *testing.T) {
 	r := newRig(t)
-	r.run()
+	inc := r.run()
 	s := newState(0)
 	s.probe, s.cluster, s.term = r.db.now(), cluster(), termOf(t)
 	sent, answer := make(chan struct{}), make(chan struct{})
@@ -136,6 +136,9 @@ func TestFenceEndsAnOpeningAndTheHostIsClosed(t *testing.T) {
 		t.Error("the opening says that it worked")
 	}
 	r.mustBeClosed()
+	if !alive(inc) {
+		t.Error("mysqld was killed, though it did as told")
+	}
 	if r.did("drop-writer") != 1 || r.last("writable", "read-only", "drop-writer") != "drop-writer" {
 		t.Errorf("key: %v", r.order("writable", "read-only", "drop-writer"))
 	}
@@ -205,6 +208,9 @@ func TestClosingDoesNotWaitForAHungOpening(t *testing.T) {
 		close(sent)
 		for alive(inc) && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
+		}
+		if r.gate.isOpen() {
+			t.Error("the port stayed open as long as the opening hung")
 		}
 		return dbops.ErrUnreachable
 	})

@@ -214,10 +214,6 @@ func (d *fakeDB) Reattach(ctx context.Context) error {
 	return d.do(ctx, "reattach", func(*topology.Probe) {})
 }
 
-func (d *fakeDB) Reattach(ctx context.Context) error {
-	return d.do(ctx, "reattach", func(*topology.Probe) {})
-}
-
 func (d *fakeDB) WriteEpochRow(ctx context.Context, row topology.EpochRow, _ uint64) (gtid.Set, error) {
 	return gtid.Set{}, d.do(ctx, "epoch-row", func(p *topology.Probe) { p.Epoch = row })
 }
