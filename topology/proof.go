@@ -213,6 +213,8 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 		return no("may not be writer by the cluster file")
 	case !live:
 		return no("down: its agent holds no lease")
+	case !rep.MySQL.Up: // its bid may prove, but it would win and give up for ever
+		return no("mysqld is down: %s", rep.MySQL.Why)
 	case c.Intents[h.Name].Value.Want == WantOffline:
 		return no("set offline by an operator")
 	case !bid:

@@ -3,6 +3,7 @@ package topology
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -52,7 +53,7 @@ var electionRules = []Rule{
 		When: func(v *View) (string, bool) {
 			p, best := v.race()
 			return fmt.Sprintf("%s; this host is the best candidate with %s", p.Why, p.Best),
-				best == v.ID && v.bidStands() && holds(v.Cluster, v.ID, p.Best)
+				best == v.ID && v.Probe.Up && v.bidStands() && holds(v.Cluster, v.ID, p.Best)
 		},
 		Then: func(v *View) []Action {
 			p, _ := v.race()
@@ -66,14 +67,15 @@ var electionRules = []Rule{
 			p, best := v.race()
 			own := v.Cluster.Bids[v.ID].Value.Received
 			return fmt.Sprintf("%s; %s", p.Why, holderNames(v.Cluster, p, own)),
-				best == v.ID && v.bidStands() && !holds(v.Cluster, v.ID, p.Best) && len(p.Holders) > 0
+				best == v.ID && v.Probe.Up && v.bidStands() && !holds(v.Cluster, v.ID, p.Best) && len(p.Holders) > 0
 		},
 		Then: func(v *View) []Action {
 			p, _ := v.race()
-			from := v.Cluster.Hosts[p.Holders[0]].Value
+			id := p.Holders[max(0, slices.IndexFunc(p.Holders, func(id HostID) bool { return v.Cluster.Hosts[id].Value.MySQL.Up }))]
+			from := v.Cluster.Hosts[id].Value
 			h, _ := v.Cluster.Spec.Value.Host(from.Name)
 			b := v.Cluster.Bids[v.ID]
-			return one(Action{Kind: Fetch, Epoch: v.Cluster.LastEpoch(), Host: from.Name, HostID: p.Holders[0], Addr: h.Address,
+			return one(Action{Kind: Fetch, Epoch: v.Cluster.LastEpoch(), Host: from.Name, HostID: id, Addr: h.Address,
 				Port: h.ReplicationPort, Position: p.Best, Bid: &b.Value, BidRev: b.Rev})
 		},
 	},

@@ -12,11 +12,17 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what was found into testdata and docs/states.md instead of comparing")
 
+// How many cases a property looks at: one Decide is cheap, a whole story is not.
+const (
+	manyChecks = "2000"
+	fewChecks  = "300"
+)
+
 // TestMain lets the properties look at more than rapid's hundred cases, unless
 // they were told how many. A failure prints its seed; no files are left behind.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	wanted := map[string]string{"rapid.checks": "500", "rapid.nofailfile": "true"}
+	wanted := map[string]string{"rapid.checks": manyChecks, "rapid.nofailfile": "true"}
 	flag.Visit(func(f *flag.Flag) { delete(wanted, f.Name) })
 	for name, value := range wanted {
 		if err := flag.Set(name, value); err != nil {
