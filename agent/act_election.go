@@ -87,7 +87,7 @@ func (a *Agent) fetch(ctx context.Context, j job) (func(*state), error) {
 	if err := a.accept(ctx, j.Addr, j.Port); err != nil {
 		return nil, err
 	}
-	if err := a.db.Follow(ctx, dbops.Source{Address: j.Addr, Port: j.Port}); err != nil {
+	if err := a.attach(ctx, dbops.Source{Address: j.Addr, Port: j.Port}); err != nil {
 		return nil, err
 	}
 	err := a.untilReceived(ctx, j.Position)

@@ -21,10 +21,7 @@ func (a *Agent) follow(ctx context.Context, j job) (func(*state), error) {
 	if err := a.accept(ctx, j.Addr, j.Port); err != nil {
 		return note, err
 	}
-	if err := a.db.SetSemiReplica(ctx, j.On); err != nil {
-		return note, err
-	}
-	return note, a.db.Follow(ctx, dbops.Source{Address: j.Addr, Port: j.Port})
+	return note, a.attach(ctx, dbops.Source{Address: j.Addr, Port: j.Port})
 }
 
 // accept takes an address off the list of deposed writers. Others stay on it: a
@@ -48,7 +45,25 @@ func (a *Agent) startSQL(ctx context.Context, _ job) (func(*state), error) {
 	return nil, a.db.StartSQL(ctx)
 }
 
+// attach points mysqld at a source, with acknowledging on before it connects.
+// MariaDB passes over events that bear its own server id, unless it connects
+// so: a writer whose crash cut off what others had received already would go on
+// without it, all positions equal and the rows not.
+func (a *Agent) attach(ctx context.Context, from dbops.Source) error {
+	if err := a.db.SetSemiReplica(ctx, true); err != nil {
+		return err
+	}
+	return a.db.Follow(ctx, from)
+}
+
+// setSemi turns acknowledging on, or detaches: who is not counted on is not
+// attached either.
 func (a *Agent) setSemi(ctx context.Context, j job) (func(*state), error) {
+	if !j.On {
+		if err := a.db.StopIO(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return nil, a.db.SetSemiReplica(ctx, j.On)
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mmm-ha/mmm/election"
@@ -317,4 +318,22 @@ func TestFenceHasTheLastWordInEveryInterleaving(t *testing.T) {
 		<-done
 		r.mustBeClosed()
 	}
+}
+
+// An address that is on its way up when the fence comes is taken down again
+// before the fence says that the host is closed.
+func TestFenceWaitsForAnAddressOnItsWayUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := bubble(t)
+		j, _, _ := r.job(topology.Action{Kind: topology.SetVIPs, VIPs: []netip.Addr{writerVIP}})
+		r.hook("vips [192.0.2.10]", func(context.Context) error { time.Sleep(patience / 2); return nil })
+		done := make(chan struct{})
+		go func() { _, _ = r.setVIPs(t.Context(), j); close(done) }()
+		synctest.Wait()
+		if err := r.shut(t.Context(), r.db.now(), patience); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		r.mustBeClosed()
+	})
 }

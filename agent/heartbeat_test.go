@@ -38,6 +38,7 @@ func TestDecidingFactIsWrittenAtOnce(t *testing.T) {
 		"another run": func(r *topology.Report) { r.Incarnation = "another" },
 		"replication": func(r *topology.Report) { r.Replication.Attached = true },
 		"epoch row":   func(r *topology.Report) { r.EpochRow = 9 },
+		"stuck":       func(r *topology.Report) { r.Stuck = true },
 		"unable":      func(r *topology.Report) { r.Unable = "log_bin is off" },
 		"a check fails": func(r *topology.Report) {
 			r.Checks = []topology.Check{{Name: topology.CheckBacklog, Message: "lag 9s"}}

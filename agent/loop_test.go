@@ -292,7 +292,7 @@ func TestEventIsWrittenWhenEtcdIsBack(t *testing.T) {
 		r.fail("event", store.ErrUnreachable)
 		r.history.add(topology.Event{What: "something"})
 		r.during(func() {
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute + tick/2) // between two tries
 			before := r.did("event")
 			r.fail("event", nil)
 			time.Sleep(time.Second)

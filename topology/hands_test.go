@@ -190,11 +190,11 @@ func (w *world) doServer(h *host, a Action) error {
 		delete(w.etcd.Bids, h.id)
 		w.put()
 		h.log = slices.Clone(h.log[:h.done])
-		h.source, h.reads, h.applies, h.semi, h.broken = a.Host, true, true, a.On, ""
+		h.source, h.reads, h.applies, h.semi, h.broken = a.Host, true, true, true, ""
 	case StartSQL:
 		h.applies = true
 	case SetSemi:
-		h.semi = a.On
+		h.semi, h.reads = a.On, h.reads && a.On
 	case Reattach:
 		from, err := w.host(w.etcd.Writer.Value.Name)
 		if err != nil {

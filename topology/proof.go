@@ -62,7 +62,7 @@ func validBids(c Cluster) map[HostID]Entry[Bid] {
 	out := map[HostID]Entry[Bid]{}
 	for id, b := range c.Bids {
 		rep, live := c.Hosts[id]
-		if live && b.Value.After == c.LastEpoch() && b.Value.Incarnation != "" && rep.Value.Incarnation == b.Value.Incarnation {
+		if live && b.Value.After == c.LastEpoch() && b.Value.Incarnation != "" && rep.Value.Incarnation == b.Value.Incarnation && b.Value.Broken == "" {
 			out[id] = b
 		}
 	}
@@ -81,6 +81,8 @@ func ackerBids(c Cluster, bids map[HostID]Entry[Bid]) (in []HostID, missing []st
 		cause := "no bid"
 		if _, ok := bids[id]; ok {
 			cause = "mysqld was restarted since it acknowledged"
+		} else if b := c.Bids[id].Value; b.Broken != "" {
+			cause = "its replication is broken: " + b.Broken
 		} else if _, ok := c.Hosts[id]; !ok {
 			cause = "down"
 		}

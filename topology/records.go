@@ -161,6 +161,7 @@ type Bid struct {
 	Incarnation Incarnation `json:"incarnation"`
 	Received    gtid.Set    `json:"received"` // frozen: the IO thread is stopped
 	Unable      string      `json:"unable,omitempty"`
+	Broken      string      `json:"broken,omitempty"` // replication had failed before: Received is no proof
 }
 
 // Claim is key readers/<vip>.

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,13 +47,13 @@ var followRules = []Rule{
 	},
 	{
 		Name: "follow",
-		Doc:  "The writer lets replicas attach, and this host does not replicate from it: it is pointed there, its bid withdrawn first (R29, R37).",
+		Doc:  "The writer counts on this host, and it does not replicate from it: it is pointed there, acknowledging, its bid withdrawn first (R22, R29, R37).",
 		When: func(v *View) (string, bool) {
-			return "the writer is " + v.Cluster.Writer.Value.Name, v.astray() && v.Probe.Applied.Contains(v.Probe.Received)
+			return "the writer is " + v.Cluster.Writer.Value.Name, v.astray() && v.counted() && v.Probe.Applied.Contains(v.Probe.Received)
 		},
 		Then: func(v *View) []Action {
 			h, _ := v.Cluster.Spec.Value.Host(v.Cluster.Writer.Value.Name)
-			a := Action{Kind: Follow, Epoch: v.Cluster.Epoch(), Host: h.Name, Addr: h.Address, Port: h.ReplicationPort, On: v.semiWanted()}
+			a := Action{Kind: Follow, Epoch: v.Cluster.Epoch(), Host: h.Name, Addr: h.Address, Port: h.ReplicationPort}
 			if b, ok := v.Cluster.Bids[v.ID]; ok {
 				a.Bid, a.BidRev = &b.Value, b.Rev
 			}
@@ -61,16 +62,16 @@ var followRules = []Rule{
 	},
 	{
 		Name: "acknowledge",
-		Doc:  "A host acknowledges exactly while the writer counts on it: in the acker set as this very mysqld, or while a reign opens (R22, R37, R39).",
+		Doc:  "A host is attached and acknowledges exactly while the writer counts on it: in the acker set as this very mysqld, or while a reign opens (R22, R37, R39).",
 		When: func(v *View) (string, bool) {
 			why := "the writer does not count on this host"
-			if v.semiWanted() {
+			if v.counted() {
 				why = "the writer counts on this host"
 			}
-			return why, v.replica() && v.open2follow() && !v.astray() && v.Probe.Replication.Semi != v.semiWanted()
+			return why, v.replica() && v.open2follow() && v.Probe.Replication.Semi != v.counted() && !(v.counted() && v.astray())
 		},
 		Then: func(v *View) []Action {
-			return one(Action{Kind: SetSemi, Epoch: v.Cluster.Epoch(), On: v.semiWanted()})
+			return one(Action{Kind: SetSemi, Epoch: v.Cluster.Epoch(), On: v.counted()})
 		},
 	},
 	{
@@ -78,7 +79,7 @@ var followRules = []Rule{
 		Doc:  "Sessions wait on the writer for ever, because the ackers had their writes before they attached: an acker with nothing left to apply attaches once by file and position (R27).",
 		When: when("sessions on the writer wait for what this host has already", func(v *View) bool {
 			r := v.Probe.Replication
-			return v.replica() && !v.astray() && v.semiWanted() && r.Semi && r.Attached && r.SQL &&
+			return v.replica() && !v.astray() && v.counted() && r.Semi && r.Attached && r.SQL &&
 				v.Probe.Applied.Contains(v.Probe.Received) && v.Cluster.Hosts[v.Cluster.Writer.Value.ID].Value.Stuck
 		}),
 		Then: func(v *View) []Action { return one(Action{Kind: Reattach, Epoch: v.Cluster.Epoch()}) },
@@ -125,23 +126,41 @@ func (v *View) ordered() bool {
 	return ok && s.Target == v.Self && s.Epoch == v.Cluster.Epoch() && s.Step != Asked
 }
 
-// semiWanted reports whether the writer counts on this host's acknowledgements.
-func (v *View) semiWanted() bool {
+// counted reports whether the writer counts on this host's acknowledgements.
+func (v *View) counted() bool {
 	r := v.Cluster.Reign.Value
 	if r.Epoch < v.Cluster.Epoch() {
 		return v.phase() == Opening
 	}
-	return r.Ackers[v.ID] == v.Probe.Incarnation && v.Probe.Incarnation != ""
+	me, live := v.Cluster.Hosts[v.ID]
+	same := live && me.Value.Incarnation == v.Probe.Incarnation
+	return v.Probe.Incarnation != "" && (r.Ackers[v.ID] == v.Probe.Incarnation || same && heir(v.Cluster) == v.ID)
 }
 
 // ioError is how a report begins to tell what the IO thread died of.
 const ioError = "IO thread: error "
 
 // broke reports whether a replication error is one that ends an IO thread. An
-// error of the client library (2000 and up) only makes it try again.
+// error of the client library (2000 and up), or of a source that is full, stops
+// or loses the connection, only makes it try again.
 func broke(err string) bool {
 	_, io, found := strings.Cut(err, ioError)
-	return found && !strings.HasPrefix(io, "2")
+	number, _, _ := strings.Cut(io, ":")
+	passing := strings.HasPrefix(number, "2") || slices.Contains([]string{"1040", "1053", "1158", "1159", "1160", "1161", "1927"}, number)
+	return found && !passing
+}
+
+// sqlError is how a report begins to tell what the SQL thread died of.
+const sqlError = "SQL thread: error "
+
+// Broken is the error that ended a replication thread for good, or nothing. A
+// host that has one holds what its source does not, or cannot apply what it was
+// sent: what it says it has received cannot be relied on.
+func Broken(r Replication) string {
+	if (r.IO == "No" && broke(r.Error)) || (!r.SQL && strings.Contains(r.Error, sqlError)) {
+		return r.Error
+	}
+	return ""
 }
 
 // Diverged reports whether a replication error says that the replica holds

@@ -106,7 +106,7 @@ var reignRules = []Rule{
 	},
 	{
 		Name: "shun",
-		Doc:  "Only ackers, and hosts that say they do not acknowledge, may attach to the writer (R21).",
+		Doc:  "Only those that the writer counts on may attach to it (R21).",
 		When: when("the acker set or what a host says of itself changed", func(v *View) bool {
 			return v.opened() && v.phase() == Ready && !v.busy(OpenDoor) && !slices.Equal(v.Seen.Shunned, v.shun())
 		}),
@@ -132,7 +132,7 @@ var reignRules = []Rule{
 	},
 	{
 		Name: "narrow",
-		Doc:  "An acker that is gone, restarted or set offline leaves the set: cut off first, then the others must hold the writer's position of that moment, then the set is written (R23).",
+		Doc:  "An acker that is gone, restarted, broken or set offline leaves the set: cut off first, then the others must hold the writer's position of that moment, then the set is written (R23).",
 		When: func(v *View) (string, bool) {
 			leaving := v.leavers()
 			if len(leaving) == 0 {
@@ -144,13 +144,13 @@ var reignRules = []Rule{
 	},
 	{
 		Name: "widen",
-		Doc:  "A replica that follows, is trusted and keeps up joins the acker set; it acknowledges only after it has seen itself in it (R22).",
+		Doc:  "A host that could acknowledge joins the acker set; it attaches, and acknowledges, only after it has seen itself in it (R22).",
 		When: func(v *View) (string, bool) {
-			rep, id := v.joiner(v.Cluster.Reign.Value.Ackers)
-			return rep.Name + " replicates and keeps up", id != ""
+			rep, id := v.joiner()
+			return rep.Name + " is there to acknowledge", id != ""
 		},
 		Then: func(v *View) []Action {
-			rep, id := v.joiner(v.Cluster.Reign.Value.Ackers)
+			rep, id := v.joiner()
 			r := v.reign()
 			r.Ackers[id] = rep.Incarnation
 			return v.putReign(r, rep.Name)
@@ -180,17 +180,16 @@ func (v *View) open() []Action {
 	return one(Action{Kind: OpenDoor, Epoch: v.Term.Epoch, Phase: &p, VIPs: slices.Compact(vips), Shun: v.shun()})
 }
 
-// shun are the addresses of the hosts that could acknowledge without being
-// counted on, sorted: outside the set, or being let go, and not known to be
-// silent. While a reign opens everybody may attach (R37).
+// shun are the addresses of the hosts that the writer does not count on, sorted.
+// They may not attach at all: who attaches acknowledges. While a reign opens
+// everybody may (R37).
 func (v *View) shun() []netip.Addr {
 	var out []netip.Addr
 	for _, h := range v.Cluster.Spec.Value.Hosts {
-		rep, id, live := v.Cluster.ReportOf(h.Name)
-		inc, acks := v.Cluster.Reign.Value.Ackers[id]
-		member := acks && live && inc == rep.Incarnation // may turn semi-sync on at any moment
-		silent := live && rep.MySQL.Up && !rep.Replication.Semi && !member
-		if counted := member && v.leaves(id) == ""; h.Name != v.Self && !counted && !silent {
+		_, id, live := v.Cluster.ReportOf(h.Name)
+		_, acks := v.Cluster.Reign.Value.Ackers[id]
+		counted := live && acks && v.leaves(id) == "" || id != "" && id == heir(v.Cluster)
+		if h.Name != v.Self && !counted {
 			out = append(out, h.Address)
 		}
 	}
@@ -328,6 +327,8 @@ func (v *View) leaves(id HostID) string {
 		return "runs another mysqld than the one that acknowledged"
 	case v.Cluster.Intents[name].Value.Want == WantOffline:
 		return "was set offline"
+	case Broken(e.Value.Replication) != "":
+		return "cannot go on replicating: " + Broken(e.Value.Replication)
 	case !member:
 		return "is no longer in the cluster file"
 	default:
@@ -337,19 +338,19 @@ func (v *View) leaves(id HostID) string {
 
 // narrow takes the next step in letting ackers go: each is cut off, those that
 // stay must hold what the writer had at that moment, then the set is written.
-// It never becomes empty: while nobody stays, a replica that keeps up takes the
-// place, be it another run of a mysqld that goes, or everything waits (R24).
+// It never becomes empty: while nobody stays, the new run of a mysqld that goes
+// takes its place, or everything waits (R24).
 func (v *View) narrow() []Action {
 	r, leaving := v.reign(), v.leavers()
 	for _, id := range leaving {
 		delete(r.Ackers, id)
 	}
 	if len(r.Ackers) == 0 {
-		heir, id := v.joiner(r.Ackers)
+		id := heir(v.Cluster)
 		if id == "" {
 			return nil
 		}
-		r.Ackers[id] = heir.Incarnation
+		r.Ackers[id] = v.Cluster.Hosts[id].Value.Incarnation
 	}
 	for _, id := range leaving {
 		if _, cut := v.Seen.Cut[id]; !cut {
@@ -382,20 +383,47 @@ func (v *View) port() uint16 {
 	return me.ReplicationPort
 }
 
-// joiner is a replica that follows and keeps up, and is not in the set, if there is one.
-func (v *View) joiner(set map[HostID]Incarnation) (Report, HostID) {
+// joiner is a host that could acknowledge and is not in the acker set, if there
+// is one. It need not replicate yet: only who is in the set may attach, and must
+// then acknowledge, for a server takes back what its own crash cut off only over
+// a connection that acknowledges. A member too many makes elections stricter,
+// never laxer.
+func (v *View) joiner() (Report, HostID) {
 	if !v.opened() || v.phase() != Ready {
 		return Report{}, ""
 	}
 	for _, id := range v.replicas() {
 		rep := v.Cluster.Hosts[id].Value
-		_, in := set[id]
-		h := factsOf(v.Cluster, rep.Name, v.Now)
-		well := rep.Replication.IO == "Yes" && rep.Replication.SQL && rep.Replication.Source == v.listener() && h.check(CheckBacklog).OK
-		wanted := v.Cluster.Intents[rep.Name].Value.Want != WantOffline && h.spec.Name != ""
-		if !in && well && wanted {
+		_, in := v.Cluster.Reign.Value.Ackers[id]
+		if !in && fitAcker(v.Cluster, rep) {
 			return rep, id
 		}
 	}
 	return Report{}, ""
+}
+
+// fitAcker reports whether a host could acknowledge if it were asked to.
+func fitAcker(c Cluster, rep Report) bool {
+	_, member := c.Spec.Value.Host(rep.Name)
+	return member && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
+		c.Intents[rep.Name].Value.Want != WantOffline && Broken(rep.Replication) == ""
+}
+
+// heir is the host that may take the place of an acker set of which nobody is
+// left: a member whose mysqld was restarted, the first by id. It attaches and
+// acknowledges before it is in the set, which is safe only because until then
+// the old set, which can prove nothing without the last writer, stands.
+func heir(c Cluster) HostID {
+	var first HostID
+	for _, id := range sortedKeys(c.Reign.Value.Ackers) {
+		e, live := c.Hosts[id]
+		switch {
+		case !live || !fitAcker(c, e.Value):
+		case e.Value.Incarnation == c.Reign.Value.Ackers[id]:
+			return ""
+		case first == "":
+			first = id
+		}
+	}
+	return first
 }
