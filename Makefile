@@ -42,7 +42,9 @@ docs: ## Write the generated pages (docs/states.md, docs/keys.md) anew.
 	@$(GO) test ./topology ./internal/store -run 'Fresh|UpToDate' -rewrite
 
 fuzz: ## Fuzz the parsers for a minute each.
-	@$(GO) test ./topology/gtid -run '^$$' -fuzz FuzzParse -fuzztime 60s
+	@for f in FuzzSetReadsWhatItWrites FuzzStateReadsWhatItWrites FuzzTwoSetsHaveOneOrder; do $(GO) test ./topology/gtid -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
+	@$(GO) test ./internal/clusterfile -run '^$$' -fuzz FuzzParse -fuzztime 60s
+	@$(GO) test ./vip -run '^$$' -fuzz FuzzAnswer -fuzztime 60s
 
 bench-failover: ## Measure the write gap of each kind of failover, beside keepalived (RUNS=10 each); results under docs/benchmarks/.
 	@scripts/install-deps.sh --bench

@@ -161,17 +161,18 @@ func (a *Agent) settle(ctx context.Context, j job) (func(*state), error) {
 	}, nil
 }
 
-// drain stops writing here for a planned switchover: the VIP goes first, so
-// that no client comes back, then read_only, then the position is read twice
-// (R42).
+// drain stops writing here for a planned switchover: read_only first, and idle
+// clients are told while the VIP can still carry it (a client that is told comes
+// back at once, one that is not waits for its own time-out); then the VIP goes,
+// and the position is read twice (R42).
 func (a *Agent) drain(ctx context.Context, j job) (func(*state), error) {
-	if err := a.vips.Drop(ctx, j.VIPs...); err != nil {
-		return nil, err
-	}
 	if err := a.db.SetReadOnly(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := a.db.KillIdleClients(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.vips.Drop(ctx, j.VIPs...); err != nil {
 		return nil, err
 	}
 	pos, err := a.restingPosition(ctx)

@@ -56,7 +56,7 @@ func (r *rig) drainJob() job {
 	return j
 }
 
-// R42: the VIP, read_only, the position, and only then the step.
+// R42: read_only, the VIP, the position, and only then the step.
 func TestDrainStopsWritingBeforeItSaysSo(t *testing.T) {
 	r := newRig(t)
 	r.serving()
@@ -65,7 +65,7 @@ func TestDrainStopsWritingBeforeItSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"drop [192.0.2.10]", "read-only", "observe", "advance drained"}
+	want := []string{"read-only", "drop [192.0.2.10]", "observe", "advance drained"}
 	if got := r.order(want...); !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
 	}

@@ -82,7 +82,7 @@ func (h held) Left() time.Duration { return h.Deadline().Left(h.clock.Now()) }
 // when there is none.
 func (a *Agent) resumeLease(ctx context.Context) *election.Session {
 	kept, err := election.LoadRuntime(a.opt.RunDir)
-	if err != nil || kept.Lease == 0 {
+	if err != nil || kept.Lease == 0 || kept.ID != a.id {
 		return nil
 	}
 	session, err := election.Resume(ctx, a.sessionOptions(), kept.Lease)

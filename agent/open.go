@@ -50,7 +50,7 @@ func (a *Agent) openIdentity() error {
 	if err != nil {
 		return err
 	}
-	a.remembered = newRemembered(a.opt.RunDir, a.token, highest, a.log)
+	a.remembered = newRemembered(a.opt.RunDir, a.id, a.token, highest, a.log)
 	return nil
 }
 

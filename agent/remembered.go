@@ -14,6 +14,7 @@ import (
 // highest epoch ever seen (R17). Disk writes that may wait are made by run.
 type remembered struct {
 	runDir  string
+	id      topology.HostID
 	token   string
 	log     *slog.Logger
 	highest *election.Highest
@@ -28,8 +29,8 @@ type seenEpoch struct {
 	epoch   topology.Rev
 }
 
-func newRemembered(runDir, token string, highest *election.Highest, log *slog.Logger) *remembered {
-	return &remembered{runDir: runDir, token: token, log: log, highest: highest, epochs: make(chan seenEpoch, 1)}
+func newRemembered(runDir string, id topology.HostID, token string, highest *election.Highest, log *slog.Logger) *remembered {
+	return &remembered{runDir: runDir, id: id, token: token, log: log, highest: highest, epochs: make(chan seenEpoch, 1)}
 }
 
 // lease notes the lease that a restarted agent may resume.
@@ -55,7 +56,7 @@ func (r *remembered) update(change func(*election.Runtime)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.kept)
-	r.kept.Agent = r.token
+	r.kept.ID, r.kept.Agent = r.id, r.token
 	if err := election.SaveRuntime(r.runDir, r.kept); err != nil {
 		r.log.Warn("cannot keep the lease for a restart of the agent; a restart will be a failover", "err", err)
 	}

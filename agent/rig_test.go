@@ -86,7 +86,7 @@ func newRig(t *testing.T) *rig {
 	a.lastProbe.Store(topology.Probe{})
 	a.rejected.Store(netip.Addr{})
 	a.foreign.log = log
-	a.remembered = newRemembered(a.opt.RunDir, a.token, highest, log)
+	a.remembered = newRemembered(a.opt.RunDir, a.id, a.token, highest, log)
 	a.history = newHistorian(selfID, r.etcd, log)
 	a.prober = newProber(r.db, log, func(topology.Probe) {})
 	a.life = t.Context()

@@ -22,6 +22,7 @@ const bootIDFile = "/proc/sys/kernel/random/boot_id"
 // may go on with its lease and its reign (R5). It is a claim to be checked, never
 // a right.
 type Runtime struct {
+	ID          topology.HostID      `json:"id"` // of the host that the lease is of: a new datadir is another host
 	Lease       topology.LeaseID     `json:"lease"`
 	Epoch       topology.Rev         `json:"epoch,omitempty"` // of the reign; 0: not writer
 	Incarnation topology.Incarnation `json:"incarnation,omitempty"`

@@ -36,6 +36,15 @@ var reignRules = []Rule{
 		Then: func(v *View) []Action { return one(Action{Kind: EndReign, Epoch: v.Term.Epoch}) },
 	},
 	{
+		Name: "cannot-apply", Last: true,
+		Doc: "The winner's SQL thread has stopped before everything was applied: it gives the reign up, so that another host can fetch what it has (R36).",
+		When: func(v *View) (string, bool) {
+			r := v.Probe.Replication
+			return "the SQL thread is stopped: " + r.Error, v.step(CatchingUp) && r.Configured && !r.SQL && r.Error != "" && !v.Probe.Applied.Contains(v.Probe.Received)
+		},
+		Then: func(v *View) []Action { return one(Action{Kind: EndReign, Epoch: v.Term.Epoch}) },
+	},
+	{
 		Name: "apply-first", Last: true,
 		Doc: "The winner applies its relay log to the end before anything else (R36).",
 		When: func(v *View) (string, bool) {

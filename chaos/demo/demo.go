@@ -244,7 +244,7 @@ func (s *story) awaitWrite(ctx context.Context, after time.Time) error {
 	}
 }
 
-// gap says the longest time without an acknowledged write since a moment, and keeps it for the end.
+// gapSince says the longest time without an acknowledged write since a moment, and keeps it for the end.
 func (s *story) gapSince(what string, since time.Time) {
 	length := s.journal.LongestGap(since, time.Now()).Length()
 	s.gap(length)

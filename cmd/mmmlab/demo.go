@@ -95,7 +95,7 @@ func perform(ctx context.Context, p performance, arguments any) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return errors.Join(fmt.Errorf("%s was interrupted", p.verb), r.end(), removeAll(work))
+		return errors.Join(fmt.Errorf("%s was interrupted; nothing of it is left", p.verb), r.end(), removeAll(work))
 	case err != nil && p.keep:
 		return fmt.Errorf("%w\nthe logs are in %s; if the bed came up it still runs: mmmlab status, mmmlab down", err, filepath.Join(work, "log"))
 	case err != nil:
@@ -191,14 +191,15 @@ func lookIn(work string, elsewhere bool) string {
 	}
 	return fmt.Sprintf(`
 The cluster still runs. Look in:
-  %[1]s%[2]s ctl show                     mmmctl, on the client host (ctl -- --help for all it can)
+  %[1]s%[2]s ctl show            (any command of mmmctl: ctl -- --help)
   %[2]s exec client -- mariadb -h %[3]s -u %[4]s -p%[5]s %[6]s
-  %[2]s exec client -- etcdctl --endpoints http://192.0.2.164:%[7]d get --prefix /mmm/shop/
-  %[2]s exec db1 -- ip addr               any command on any host
-  %[2]s status                       the bed, as the kernel has it; logs: %[8]s
-Do something to it (MMMLAB=%[2]s; the same as %[2]s kill-mysqld db1, ...):
-  chaos/kill-mysqld db1   chaos/kill-host db2   chaos/freeze db1   chaos/cut db1 all   ...
+  %[2]s exec client -- etcdctl --endpoints http://192.0.2.164:2379 get --prefix /mmm/shop/
+  %[2]s exec db1 -- ip addr      (any command on any host)
+  %[2]s status                   (the bed as the kernel has it)
+Logs of all programs: %[7]s
+Do something to it; the folder chaos/ has one script per fault:
+  MMMLAB=%[2]s chaos/kill-mysqld db1
 End it:
   make demo-down, or %[2]s down
-`, env, me, "192.0.2.113", lab.AppUser, lab.AppPassword, lab.AppDatabase, 2379, filepath.Join(work, "log"))
+`, env, me, "192.0.2.113", lab.AppUser, lab.AppPassword, lab.AppDatabase, filepath.Join(work, "log"))
 }

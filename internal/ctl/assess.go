@@ -74,7 +74,7 @@ func noWrites(cl topology.Cluster) string {
 			step = "is " + string(p.Step)
 		}
 		if p.Waiting != "" {
-			step += ", waiting for " + p.Waiting
+			step += " and " + p.Waiting
 		}
 		return fmt.Sprintf("%s won epoch %d and %s: nobody can write yet", w.Name, cl.Epoch(), step)
 	}

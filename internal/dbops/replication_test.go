@@ -215,6 +215,33 @@ func TestFailoverKeepsAcknowledgedRowsAndTheOldWriterRejoins(t *testing.T) {
 	}
 }
 
+// Fact: a server passes over events that bear its own id, and counts them as
+// applied, unless it connects with semi-sync on. A writer whose crash cut off
+// what others had received already needs them back.
+func TestServerTakesItsOwnEventsBackOnlyWhenItAcknowledges(t *testing.T) {
+	for _, acks := range []bool{false, true} {
+		a := writer(t)
+		b := replica(t, a)
+		must(t, ended(t, a.insert(t, 1)))
+		short := a.observe(t).Position
+		must(t, ended(t, a.insert(t, 2)))
+		b.caughtUp(t, a)
+		b.Exec("STOP SLAVE", "RESET SLAVE ALL")
+
+		// As after a crash: the last row and its number are gone.
+		a.Exec("SET sql_log_bin=0", "SET GLOBAL read_only=1", "DELETE FROM app.t WHERE id=2", "RESET MASTER",
+			"SET GLOBAL gtid_slave_pos='"+short.String()+"'")
+		must(t, a.ops.SetSemiReplica(patiently(t), acks))
+		must(t, a.ops.Follow(patiently(t), b.source()))
+		end := b.observe(t).Position
+		a.eventually(t, "all applied by number", func(p topology.Probe) bool { return p.Applied.Contains(end) || p.Replication.Error != "" })
+		want := map[bool]string{false: "1", true: "2"}[acks]
+		if n := a.Query("SELECT COUNT(*) FROM app.t"); n != want {
+			t.Errorf("acknowledging=%t: %s rows, want %s", acks, n, want)
+		}
+	}
+}
+
 func TestPlannedSwitchoverAndBack(t *testing.T) {
 	a := writer(t)
 	b := replica(t, a)
