@@ -44,7 +44,7 @@ var situations = []struct {
 	{"winner_catches_up", func(c *topology.Cluster) {
 		lost(c, "db1")
 		c.Writer = entry(topology.Writer{ID: "id-db2", Name: "db2"}, 60)
-		c.Phase = entry(topology.Phase{Epoch: 60, Step: topology.Opening, Waiting: "db3 to acknowledge"}, 61)
+		c.Phase = entry(topology.Phase{Epoch: 60, Step: topology.Opening, Waiting: "waits until one of db1 db3 db4 acknowledges the epoch row"}, 61)
 	}},
 	{"passive", func(c *topology.Cluster) { mode(c, topology.Passive) }},
 	{"manual_without_writer", func(c *topology.Cluster) { mode(c, topology.Manual); lost(c, "db1") }},
