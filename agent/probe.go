@@ -16,7 +16,7 @@ import (
 // file may say otherwise.
 const (
 	probePeriod = 50 * time.Millisecond
-	probeRushed = 10 * time.Millisecond // between two reigns, when every step waits for a look
+	probeRushed = 5 * time.Millisecond // between two reigns, when every step waits for a look
 	probeLimit  = 500 * time.Millisecond
 	probeMisses = 2
 )
