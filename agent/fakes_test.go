@@ -411,7 +411,7 @@ func (f *fakeStore) ReleaseVIP(ctx context.Context, addr netip.Addr, _ topology.
 	return f.write(ctx, "release "+addr.String(), nil)
 }
 
-func (f *fakeStore) AppendEvent(ctx context.Context, _ topology.HostID, e topology.Event) error {
+func (f *fakeStore) AppendEvent(ctx context.Context, _ topology.HostID, _ topology.Event) error {
 	_, err := f.write(ctx, "event", nil)
 	return err
 }

@@ -251,7 +251,7 @@ var hostFaults = map[string]func(w *world, h *host, args []string) error{
 }
 
 // setHost changes facts of a host: writable, waiting, slow, sql, io, semi, source, error, lag, problem, sees.
-func setHost(w *world, h *host, args []string) error {
+func setHost(_ *world, h *host, args []string) error {
 	for i, a := range args {
 		k, v, _ := strings.Cut(a, "=")
 		yes := v == "yes"
