@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/mmm-ha/mmm/election"
@@ -60,11 +61,32 @@ func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (func(*state), e
 		return nil, fmt.Errorf("the IO thread is %s after it was stopped", p.Replication.IO)
 	}
 	b.Received = p.Received
+	if why := dropped(j.cluster.Bids[a.id].Value, b); b.Broken == "" && why != "" {
+		b.Broken = why
+		a.log.Error("this host dropped its relay log in an election", "why", why)
+	}
 	rev, err := a.store.PutBid(ctx, j.session.ID(), a.id, b, store.Guards{}.Reign(j.cluster.Reign.Rev))
 	if err != nil {
 		return nil, err
 	}
 	return wrote(rev), nil
+}
+
+// dropped says that a host has lost what it bid before, or nothing. START SLAVE
+// with both threads stopped deletes a relay log that is not applied, and the same
+// mysqld goes on: what it says from then on proves nothing (R40).
+func dropped(before, now topology.Bid) string {
+	const verdict = "it dropped its relay log"
+	switch {
+	case before.After != now.After || before.Incarnation != now.Incarnation:
+		return ""
+	case strings.HasPrefix(before.Broken, verdict):
+		return before.Broken
+	case !now.Received.Contains(before.Received):
+		return fmt.Sprintf("%s: received %s before, has %s now", verdict, before.Received, now.Received)
+	default:
+		return ""
+	}
 }
 
 // wrote notes a revision that this process made: an older view is not acted upon.

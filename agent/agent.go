@@ -30,6 +30,7 @@ type Agent struct {
 
 	id        topology.HostID
 	token     string // of this process; stands in the writer key
+	dry       bool   // looks and changes nothing
 	clusterID string // made at the first apply; epochs count within it (R17)
 	ttl       time.Duration
 	lock      *election.DatadirLock
@@ -76,8 +77,14 @@ const defaultTTL = 2 * time.Second
 
 // New opens everything that the agent needs and checks what can be checked
 // before anything is changed. Its error is one sentence with the cause and the fix.
-func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Agent, err error) {
+func New(ctx context.Context, cfg Config, log *slog.Logger) (*Agent, error) {
+	return open(ctx, cfg, log, false)
+}
+
+// open is New; dry, it only looks.
+func open(ctx context.Context, cfg Config, log *slog.Logger, dry bool) (_ *Agent, err error) {
 	a := &Agent{
+		dry: dry,
 		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan dispatch, 1),
 		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 	}
@@ -89,13 +96,17 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Agent, err error
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if err := a.openIdentity(); err != nil {
-		return nil, err
+	if !dry {
+		if err := a.openIdentity(); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.openStore(); err != nil { //nolint:contextcheck // nothing is sent yet
 		return nil, err
 	}
-	a.resumed = a.resumeLease(ctx) // first of all: every check below costs some of what is left of it
+	if !dry {
+		a.resumed = a.resumeLease(ctx) // first of all: every check below costs some of what is left of it
+	}
 	if err := a.openServer(ctx); err != nil {
 		return nil, err
 	}

@@ -177,6 +177,9 @@ func (a *Agent) awaitSpec(ctx context.Context) (topology.Spec, error) {
 		if err != nil || c.Spec.Present() {
 			return c.Spec.Value, err
 		}
+		if a.dry {
+			return topology.Spec{}, fmt.Errorf("cluster %q has no cluster file yet: run `mmmctl apply -f cluster.yaml`", a.opt.Cluster)
+		}
 		if !told {
 			a.log.Warn("waits for the cluster file: run `mmmctl apply -f cluster.yaml`", "cluster", a.opt.Cluster)
 			told = true
@@ -199,9 +202,12 @@ func (a *Agent) openKernel(ctx context.Context, spec topology.Spec) error {
 	a.kernel = vip.New(vip.Options{Kernel: kernel, Log: a.log})
 	a.vips = a.kernel
 	a.gate = gateOf()
+	if a.dry {
+		return nil
+	}
 	filter := fence.New(fence.Options{Log: a.log})
 	if err := filter.Install(ctx); err != nil {
-		a.log.Warn("no rules in the packet filter: an election waits two seconds longer when a host vanishes", "err", err)
+		a.log.Warn("no rules in the packet filter: an election waits two seconds longer when a host vanishes, and a writer cannot keep out replicas that it does not count on", "err", err)
 		a.ports = noPorts{}
 		return nil
 	}

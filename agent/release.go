@@ -13,6 +13,7 @@ import (
 
 	"log/slog"
 
+	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -124,13 +125,29 @@ func (a *Agent) onAnAcker(ctx context.Context, reign topology.Reign) error {
 	}
 }
 
-// Preflight checks what New checks, and gives everything back.
+// Preflight checks what New checks, and changes nothing. It works beside a
+// running agent.
 func Preflight(ctx context.Context, cfg Config, log *slog.Logger) error {
-	a, err := New(ctx, cfg, log)
+	a, err := open(ctx, cfg, log, true)
 	if err != nil {
 		return err
 	}
 	return a.close()
+}
+
+// Grants are the statements that make the two accounts of this configuration.
+// They hold the passwords of its files.
+func Grants(cfg Config) ([]string, error) {
+	pw, err := password("mysql.passwordFile", cfg.MySQL.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	repl, err := password("mysql.replicationPasswordFile", cfg.MySQL.ReplicationPasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	return dbops.Options{User: cfg.MySQL.User, Password: pw,
+		ReplicationUser: cfg.MySQL.ReplicationUser, ReplicationPassword: repl}.GrantStatements()
 }
 
 // Running is the process number of the agent that runs with this configuration.

@@ -31,8 +31,8 @@ matches is the state, and the state always comes with its reason. Only ONLINE ho
 ## Rules
 
 What an agent does is decided by one table, walked from top to bottom each time something changes. Every row that holds adds
-its actions; a row marked "last" ends the walk. The name of the row and its reason stand in the log, in the events and in
-` + "`mmmctl explain`" + `. Numbers such as R11 name the rules of the protocol that a row keeps.
+its actions; a row marked "last" ends the walk. The name of the row and its reason stand in the log and in the
+events. Numbers such as R11 name the rules of the protocol that a row keeps.
 
 | | rule | what it does | last |
 |---|---|---|---|

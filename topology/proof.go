@@ -219,6 +219,8 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 		return no("mysqld is down: %s", rep.MySQL.Why)
 	case c.Intents[h.Name].Value.Want == WantOffline:
 		return no("set offline by an operator")
+	case !bid && c.Bids[id].Value.Broken != "":
+		return no("its replication is broken: %s", c.Bids[id].Value.Broken)
 	case !bid:
 		return no("has placed no bid")
 	case b.Value.Unable != "":

@@ -129,6 +129,9 @@ func (v *View) strayWritable() bool {
 	if !v.Probe.Up || v.Probe.ReadOnly || v.busy(Drain, OpenDoor) {
 		return false
 	}
+	if v.Term.Epoch > 0 && !v.Term.Ending && v.Cluster.Rev < v.Term.Epoch {
+		return false // a reign just resumed, confirmed by etcd: the watch has not shown it yet
+	}
 	_, drains := v.draining()
 	return !v.opened() || (drains && v.Cluster.Switchover.Value.Step != Asked)
 }

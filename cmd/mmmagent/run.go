@@ -164,6 +164,37 @@ etcd, the cluster file, and whether anybody else holds one of the VIPs. Ends wit
 	return cmd
 }
 
+func newGrantsCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "grants",
+		Short: "Print the SQL that makes the accounts of the agent and of replication",
+		Long: `Print the statements that make the two accounts which the file names, with
+exactly the privileges that are needed and the passwords of the password files.
+Run them once on each host before its agent starts, as they are: they are not
+written to the binlog.`,
+		Example: "  mmmagent grants --config /etc/mmm/mmm.yaml | mariadb",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := agent.ReadConfig(path)
+			if err != nil {
+				return err
+			}
+			statements, err := agent.Grants(cfg)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "SET sql_log_bin=0;")
+			for _, s := range statements {
+				fmt.Fprintln(cmd.OutOrStdout(), s+";")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
+	return cmd
+}
+
 func newStopCommand() *cobra.Command {
 	var path string
 	var release bool
