@@ -40,7 +40,7 @@ var electionRules = []Rule{
 			me, _ := v.me()
 			last, _ := v.Cluster.Spec.Value.Host(v.Cluster.Reign.Value.Name)
 			a := Action{Kind: PlaceBid, Epoch: v.Cluster.LastEpoch(), Port: me.ReplicationPort}
-			a.Bid = &Bid{After: v.Cluster.LastEpoch(), Name: v.Self, Incarnation: v.Probe.Incarnation, Unable: v.able(), Broken: Broken(v.Probe.Replication)}
+			a.Bid = &Bid{After: v.Cluster.LastEpoch(), Name: v.Self, Incarnation: v.Probe.Incarnation, Unable: v.able(), Broken: unproven(v.Probe.Replication)}
 			if last.Name != v.Self {
 				a.Addr, a.Host = last.Address, last.Name
 			}

@@ -163,6 +163,19 @@ func Broken(r Replication) string {
 	return ""
 }
 
+// outOfOrder is the SQL thread's error when this host has writes of its own.
+const outOfOrder = sqlError + "1950"
+
+// unproven is the error after which a host's position is no measure of what it
+// holds, or nothing. A SQL thread that stopped for another cause leaves the
+// received relay log as good as it was.
+func unproven(r Replication) string {
+	if err := Broken(r); broke(err) || strings.Contains(err, outOfOrder) {
+		return err
+	}
+	return ""
+}
+
 // Diverged reports whether a replication error says that the replica holds
 // what its source does not have.
 func Diverged(err string) bool {

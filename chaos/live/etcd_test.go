@@ -1,0 +1,131 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// etcdHosts run a member each.
+var etcdHosts = []string{"db1", "db2", "db3"}
+
+func TestDeadEtcdMemberDisturbsNobody(t *testing.T) {
+	s := begin(t)
+	w := s.write()
+	writer, other, epoch := s.writer()
+	s.until("the leader of etcd is on "+other, func() error { return s.leadEtcd(other) })
+	for _, host := range []string{writer, "db3"} {
+		s.must(s.KillEtcd(s.ctx, host))
+		w.more(150)
+		s.must(s.StartEtcd(s.ctx, host))
+	}
+	s.reignIs(epoch)
+	s.well()
+	s.reignIs(epoch)
+}
+
+// With the shortest lease a reign may not outlast the election of etcd's next
+// leader; the writes go on all the same, and none is lost.
+func TestDeadEtcdLeaderLosesNoWrite(t *testing.T) {
+	s := begin(t)
+	w := s.write()
+	s.until("the leader of etcd is on db3", func() error { return s.leadEtcd("db3") })
+	s.must(s.KillEtcd(s.ctx, "db3"))
+	w.more(150)
+	s.must(s.StartEtcd(s.ctx, "db3"))
+	s.well()
+}
+
+func TestLeaderOfEtcdLeavesTheWritersHost(t *testing.T) {
+	s := begin(t)
+	writer, _, epoch := s.writer()
+	s.until("the leader of etcd is on "+writer, func() error { return s.leadEtcd(writer) })
+	s.awaitSaid(writer, "moved etcd's leadership off the writer's host")
+	s.until("the leader of etcd is elsewhere", func() error {
+		if leader, _, err := s.etcdLeader(); err != nil || leader == writer {
+			return errors.Join(fmt.Errorf("it is on %q", leader), err)
+		}
+		return nil
+	})
+	s.reignIs(epoch)
+	s.well()
+}
+
+// etcdLeader names the host of the leader; members are the ids by host.
+func (s *stage) etcdLeader() (leader string, members map[string]uint64, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, callTime)
+	defer cancel()
+	client := s.etcd.Members()[0]
+	status, err := client.Status(ctx, client.Endpoints()[0])
+	if err != nil {
+		return "", nil, err
+	}
+	list, err := client.MemberList(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	members = map[string]uint64{}
+	for _, m := range list.Members {
+		members[m.Name] = m.ID
+		if m.ID == status.Leader {
+			leader = m.Name
+		}
+	}
+	return leader, members, nil
+}
+
+// leadEtcd makes the member of a host lead; only the leader can give it away.
+func (s *stage) leadEtcd(host string) error {
+	leader, members, err := s.etcdLeader()
+	if err != nil || leader == host {
+		return err
+	}
+	i := 0
+	for j, endpoint := range s.Endpoints("client") { // in the order of Members
+		if u, err := url.Parse(endpoint); err == nil && leader != "" && u.Hostname() == s.addressOf(leader).String() {
+			i = j
+		}
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, callTime)
+	defer cancel()
+	if _, err := s.etcd.Members()[i].MoveLeader(ctx, members[host]); err != nil {
+		return err
+	}
+	return errors.New("asked")
+}
+
+// Without etcd nobody can know that he is still the writer: it closes. When etcd
+// is back somebody opens again, with all the data.
+func TestWriterClosesWhileEtcdIsAwayAndSomebodyOpensWhenItIsBack(t *testing.T) {
+	s := begin(t)
+	w := s.write()
+	_, _, epoch := s.writer()
+	s.onAll(etcdHosts, func(host string) error { return s.KillEtcd(s.ctx, host) })
+	s.until("nobody is writable", s.nobodyWritable)
+	s.until("no VIP is up", func() error {
+		held, err := s.held()
+		if len(held) > 0 {
+			return fmt.Errorf("up: %v", held)
+		}
+		return err
+	})
+	s.onAll(etcdHosts, func(host string) error { return s.StartEtcd(s.ctx, host) })
+	s.awaitWriter(epoch)
+	w.more(50)
+	s.well()
+}
+
+// onAll does the same to several hosts at once.
+func (s *stage) onAll(hosts []string, do func(string) error) {
+	s.t.Helper()
+	var all sync.WaitGroup
+	errs := make([]error, len(hosts))
+	for i, host := range hosts {
+		all.Go(func() { errs[i] = do(host) })
+	}
+	all.Wait()
+	s.must(errors.Join(errs...))
+}
