@@ -80,16 +80,19 @@ func (m *checkMeter) sample(s *state, self string, now time.Time) {
 	if m.run != s.probe.Incarnation { // a short restart passes between two samples
 		m.run, m.good = s.probe.Incarnation, time.Time{}
 	}
-	if now.Before(m.next) || s.cluster.Rev == 0 {
+	if s.cluster.Rev == 0 {
 		return
 	}
-	m.next = now.Add(samplePeriod)
 	if m.bad == nil {
 		m.bad = map[string]int{}
 	}
-	limits := s.cluster.Spec.Value.Checks
 	m.note(topology.CheckPing, true, 1, "its agent holds a lease", now)
-	m.note(topology.CheckMySQL, s.probe.Up, 1, orElse(s.probe.Why, "answers"), now)
+	m.note(topology.CheckMySQL, s.probe.Up, 1, orElse(s.probe.Why, "answers"), now) // the probe counts for itself
+	if now.Before(m.next) {
+		return
+	}
+	m.next = now.Add(samplePeriod)
+	limits := s.cluster.Spec.Value.Checks
 	writer := s.cluster.Writer
 	if settled := writer.Present() && s.cluster.Phase.Value.Step == topology.Ready; !settled && len(m.checks) == 4 {
 		return // between two reigns replication rests; the last verdict stands

@@ -109,7 +109,7 @@ func (v *View) mayBid() bool {
 // and promises no more than what is here.
 func (v *View) bidStands() bool {
 	b, ok := v.Cluster.Bids[v.ID]
-	return ok && b.Value.After == v.Cluster.LastEpoch() && b.Value.Incarnation == v.Probe.Incarnation && b.Lease == v.Lease.ID &&
+	return ok && b.Value.After == v.Cluster.LastEpoch() && b.Value.Incarnation == v.Probe.Incarnation && b.Lease == v.Lease.ID && b.Value.Unable == v.able() &&
 		v.Probe.Received.Contains(b.Value.Received)
 }
 
