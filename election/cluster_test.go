@@ -13,6 +13,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 )
 
@@ -23,6 +24,7 @@ const patience = time.Minute
 // stop each, which may be done twice, and their client addresses.
 func startCluster(t *testing.T) (stop []func(), addresses []string) {
 	t.Helper()
+	t.Cleanup(func() { untilQuiet(t) }) // registered first, so it comes after every stop
 	var configs []*embed.Config
 	var initial []string
 	for i := range 3 {
@@ -54,6 +56,23 @@ func startCluster(t *testing.T) (stop []func(), addresses []string) {
 		}
 	}
 	return stop, addresses
+}
+
+// untilQuiet waits until the members are really gone. Their connections to each
+// other outlast Close by etcd's own read time-outs, some seconds, which is longer
+// than goleak waits. What never ends is a failure all the same.
+func untilQuiet(t *testing.T) {
+	t.Helper()
+	limit := time.Now().Add(patience)
+	for {
+		err := goleak.Find()
+		if err == nil {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("after the members stopped: %v", err)
+		}
+	}
 }
 
 func freeURL(t *testing.T) url.URL {
