@@ -13,8 +13,22 @@ type fault struct {
 	name, what string
 	goal       func(ttl time.Duration) goal
 	published  Range
+	// prepare makes ready for it; nil: nothing to do. It may disturb.
+	prepare func(ctx context.Context, bed *lab.Bed, writer string) error
 	// strike makes it happen to the writer; it returns when the effect was seen.
 	strike func(ctx context.Context, bed *lab.Bed, writer string) error
+	// stays: the writer should be the same before and after.
+	stays bool
+	// lasts is how long it goes on before it is repaired, for one that stays; its
+	// repair is within the gap that is measured.
+	lasts func(ttl time.Duration) time.Duration
+	// lingers: the writer goes on for a while, so that the first write after the
+	// fault is not the end of the gap.
+	lingers bool
+	// direct: a second client writes to the writer's own address all the time, past
+	// the VIP. What the struck host still acknowledges to it after the next writer
+	// has begun counts as a second acceptor.
+	direct bool
 }
 
 func millis(ms int) Millis { return Millis(time.Duration(ms) * time.Millisecond) }
@@ -24,7 +38,7 @@ func millis(ms int) Millis { return Millis(time.Duration(ms) * time.Millisecond)
 var faults = []fault{
 	{
 		name: "kill", what: "mysqld kill -9",
-		goal:      func(time.Duration) goal { return goal{50, 300 * time.Millisecond} },
+		goal:      func(time.Duration) goal { return goal{50, 250 * time.Millisecond} },
 		published: Range{millis(17400), millis(17400)},
 		strike:    func(ctx context.Context, b *lab.Bed, writer string) error { return b.KillMysqld(ctx, writer, false) },
 	},
@@ -53,30 +67,47 @@ var faults = []fault{
 			return nil
 		},
 	},
+	{
+		name: "agent-killed", what: "agent kill -9 (mysqld lives)", direct: true, lingers: true,
+		goal:   withinLease(time.Second),
+		strike: func(ctx context.Context, b *lab.Bed, writer string) error { return b.KillAgent(ctx, writer, false) },
+	},
+	{
+		name: "agent-frozen", what: "agent frozen (SIGSTOP; mysqld lives)", direct: true, lingers: true,
+		goal: withinLease(time.Second),
+		strike: func(ctx context.Context, b *lab.Bed, writer string) error {
+			return b.Freeze(ctx, writer, lab.UnitAgent)
+		},
+	},
+	{
+		name: "host-frozen", what: "host frozen, then resumed", direct: true,
+		goal: withinLease(time.Second),
+		strike: func(ctx context.Context, b *lab.Bed, writer string) error {
+			return b.Freeze(ctx, writer, lab.WholeHost)
+		},
+	},
+	{
+		name: "host-leader", what: "host gone (it was etcd's leader, too)",
+		goal:    withinLease(2 * time.Second),
+		prepare: leadEtcd,
+		strike:  func(ctx context.Context, b *lab.Bed, writer string) error { return b.KillHost(ctx, writer) },
+	},
+	{
+		name: "agent-restarted", what: "agent restarted (kill -9, comes back)", stays: true,
+		// An insert every 10 ms on a busy machine: less than that cannot be told from none.
+		goal:   func(time.Duration) goal { return goal{50, 30 * time.Millisecond} },
+		lasts:  func(ttl time.Duration) time.Duration { return 2 * ttl },
+		strike: func(ctx context.Context, b *lab.Bed, writer string) error { return b.KillAgent(ctx, writer, true) },
+	},
+	{
+		name: "etcd-outage", what: "etcd gone (all members, ten leases long)", stays: true,
+		goal:   func(time.Duration) goal { return goal{100, time.Second} },
+		lasts:  func(ttl time.Duration) time.Duration { return 10 * ttl },
+		strike: killEtcd,
+	},
 }
 
-// repair undoes whatever a fault left of a host: it starts what is down and
-// thaws what is frozen. What the cluster did to it meanwhile does not matter.
-func repair(ctx context.Context, bed *lab.Bed, host string) error {
-	status, err := bed.Status(ctx)
-	if err != nil {
-		return fmt.Errorf("repair %s: %w", host, err)
-	}
-	for _, h := range status.Hosts {
-		if h.Name != host {
-			continue
-		}
-		if !h.Up {
-			return bed.StartHost(ctx, host)
-		}
-		for _, u := range h.Units {
-			switch {
-			case u.Name == lab.UnitMySQL && u.Frozen:
-				return bed.Thaw(ctx, host, lab.UnitMySQL)
-			case u.Name == lab.UnitMySQL && u.PID == 0 && u.Held:
-				return bed.StartMysqld(ctx, host)
-			}
-		}
-	}
-	return nil
+// withinLease is a goal for the longest run: one lease and a bit.
+func withinLease(more time.Duration) func(time.Duration) goal {
+	return func(ttl time.Duration) goal { return goal{100, ttl + more} }
 }

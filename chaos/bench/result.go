@@ -43,8 +43,10 @@ type Row struct {
 	Max   Millis   `json:"maxMs"`
 	Acked int      `json:"acknowledged"`
 	Lost  int      `json:"lost"` // acknowledged rows that a server lacks at the end
-	Goal  string   `json:"goal,omitempty"`
-	Met   bool     `json:"goalMet"`
+	// Stays says that the writer should be the same before and after.
+	Stays bool   `json:"stays,omitempty"`
+	Goal  string `json:"goal,omitempty"`
+	Met   bool   `json:"goalMet"`
 	// Published is what mysql-mmm 2.2.1 showed when it was measured the same way.
 	Published Range `json:"mysqlMMM,omitzero"`
 
@@ -61,6 +63,9 @@ type Strike struct {
 	From    string `json:"from"`
 	To      string `json:"to"`
 	At      string `json:"at"` // wall clock, as in the logs of the agents
+	// Second counts the writes that the struck host acknowledged past the VIP
+	// after the next writer had begun: it must be none.
+	Second int `json:"secondAcceptor,omitempty"`
 }
 
 // Range is from the best to the worst of published measurements.
@@ -116,6 +121,13 @@ func (r *Row) settle() {
 	}
 	r.Goal = fmt.Sprintf("%s <= %s, lost 0", name, Millis(r.goal.limit))
 	r.Met = len(r.Runs) > 0 && percentile(gaps, r.goal.percentile) <= r.goal.limit && r.Lost == 0
+	for _, run := range r.Runs {
+		needless := r.Stays && run.To != run.From
+		r.Met = r.Met && run.Second == 0 && !needless
+	}
+	if r.Stays {
+		r.Goal += ", same writer"
+	}
 }
 
 // mmmLost is the published part that is no duration.
@@ -142,12 +154,28 @@ func (r Result) Text() string {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.What, len(row.Runs), row.P50, row.P99, row.Max, lost, row.Goal, reached, row.Published)
 	}
 	_ = table.Flush() // a strings.Builder takes everything
-	fmt.Fprintf(&s, "\n%s\n", mmmLost)
+	fmt.Fprintf(&s, "\n%s\n%s\n", mmmLost, r.acceptors())
 	fmt.Fprintf(&s, "All servers compared at the end: %s.\n\n", r.Verified)
 	for _, line := range r.conditions() {
 		fmt.Fprintln(&s, line)
 	}
 	return s.String()
+}
+
+// acceptors says what the clients found that went past the VIP.
+func (r Result) acceptors() string {
+	n, runs := 0, 0
+	for _, row := range r.Rows {
+		for _, f := range faults {
+			if f.name == row.Name && f.direct {
+				runs += len(row.Runs)
+			}
+		}
+		for _, run := range row.Runs {
+			n += run.Second
+		}
+	}
+	return fmt.Sprintf("In %d runs a second client wrote to the struck host's own address: %d writes were acknowledged there after the next writer's first.", runs, n)
 }
 
 // String is the range as a table shows it.

@@ -95,3 +95,17 @@ func setOnline(ctx context.Context, bed *lab.Bed, s status) {
 		}
 	}
 }
+
+// awaitMoved waits until another host than before is the open writer.
+func awaitMoved(ctx context.Context, bed *lab.Bed, before string) error {
+	var s status
+	for end := time.Now().Add(returns); time.Now().Before(end); {
+		if err := ask(ctx, bed, &s, "status"); err == nil && s.Writer != "" && s.Writer != before && s.Phase == "ready" {
+			return nil
+		}
+		if err := rest(ctx, lookAgain); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the writer is still %q in phase %q, %v after the fault on %s", s.Writer, s.Phase, returns, before)
+}

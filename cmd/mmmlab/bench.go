@@ -67,13 +67,16 @@ func newBench() *cobra.Command {
 		Use:   "bench-failover",
 		Short: "Measure the write gap of each kind of failover, beside keepalived",
 		Long: `Make a bed and let the writer fail or move again and again: mysqld killed, host
-gone, mysqld frozen, planned switchover. A client inserts every 10 ms through the
-writer VIP; the gap is what it sees. At the end every acknowledged row is looked
-for on every server. In the same run keepalived (advert_int 1) moves a bare VIP
-whose host goes, as a measure of what a VIP alone costs.
+gone, mysqld frozen, planned switchover, agent killed, frozen or restarted, host
+frozen and resumed, host gone that led etcd, etcd gone. A client inserts every
+10 ms through the writer VIP; the gap is what it sees. A second one writes to the
+struck host's own address where that may live on: it must hear no more once the
+next writer has begun. At the end every acknowledged row is looked for on every
+server. In the same run keepalived (advert_int 1) moves a bare VIP whose host
+goes, as a measure of what a VIP alone costs.
 
 Prints a table and stores it as text, JSON and SVG. No duration is an error; the
-table says whether the goal is met. Ten runs of each take about five minutes.
+table says whether the goal is met. Ten runs of each take about fifteen minutes.
 
 Exit code 2: keepalived is not installed (see --no-peer). 1: the measurement did
 not work, or a server lacks what it should hold.`,
