@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"chaos/load":  {},
 	"chaos/demo":  {"chaos/lab", "chaos/load"},
 	"chaos/bench": {"chaos/lab", "chaos/load"},
+	"chaos/check": {"chaos/history"},
 }
 
 // Test harnesses and commands may import what they like of the layers below.
