@@ -23,6 +23,7 @@ const (
 	Fetch        Kind = "fetch"           // withdraw the bid, take the difference from another host, bid anew (R33)
 	Campaign     Kind = "campaign"        // the guarded transaction of R34
 	Adopt        Kind = "adopt"           // take over a reign that was handed to this host (R43)
+	Retake       Kind = "retake"          // put the writer key again that etcd let go of, while promises last (R52)
 	WaitApplied  Kind = "wait-applied"    // the relay log is applied (R36)
 	BecomeSource Kind = "become-source"   // RESET SLAVE ALL, semi-sync on (R36)
 	PutPhase     Kind = "put-phase"       // the reign goes one step on

@@ -29,6 +29,7 @@ const retryPause = 200 * time.Millisecond
 //   - A stale v is safe: the actions it yields fail their guard in etcd, except
 //     those of LaneFence, which only ever close.
 //   - Fence rules come first; no later rule may keep a host writable.
+//   - What this host promised not to do is never returned, whatever rule asks.
 func Decide(v View) []Action {
 	var out []Action
 	for _, r := range Rules {
@@ -37,7 +38,7 @@ func Decide(v View) []Action {
 			continue
 		}
 		if r.Then != nil {
-			out = append(out, v.stamp(r.Then(&v), r.Name, why)...)
+			out = append(out, v.allowed(v.stamp(r.Then(&v), r.Name, why))...)
 		}
 		if r.Last {
 			break
@@ -86,8 +87,9 @@ func (v *View) resting(a Action) bool {
 }
 
 // Rules is the table, in order. The first group fences and stops there; then
-// come what this host remembers, its reign, elections, following, addresses.
-var Rules = slices.Concat(fenceRules, memoryRules, orderRules, reignRules, electionRules, followRules, vipRules)
+// come promises, what this host remembers, its reign, elections, following,
+// addresses.
+var Rules = slices.Concat(fenceRules, failsafeRules, memoryRules, orderRules, reignRules, electionRules, followRules, vipRules)
 
 func one(a Action) []Action { return []Action{a} }
 

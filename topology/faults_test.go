@@ -20,7 +20,10 @@ var faults = map[string]func(*teller, []string) error{
 		t.w.look()
 		return nil
 	},
-	"vacant": func(t *teller, _ []string) error { t.w.vacate(); return nil },
+	"outage":    outage,
+	"ask":       ask,
+	"etcd-back": etcdBack,
+	"vacant":    func(t *teller, _ []string) error { t.w.vacate(); return nil },
 	// write N [reaches HOST...]: clients write; without a list all attached replicas get it.
 	"write": func(t *teller, args []string) error {
 		h, err := t.w.host(t.w.etcd.Writer.Value.Name)
@@ -242,7 +245,7 @@ var hostFaults = map[string]func(w *world, h *host, args []string) error{
 	},
 	// clients N: they write here, if the fence lets them, whoever is writer by now.
 	"clients": func(w *world, h *host, args []string) error {
-		if h.late || h.off || h.inc == "" || h.hung {
+		if w.overdue(h) || h.off || h.inc == "" || h.hung {
 			return fmt.Errorf("%s is closed", h.name)
 		}
 		return w.clients(h, number(args[0]), nil)
@@ -278,6 +281,16 @@ func setHost(_ *world, h *host, args []string) error {
 			h.away = yes
 		case "ending":
 			h.term.Ending = yes
+		case "key":
+			h.key = v
+		case "lease": // none: it is gone, and there is no other yet
+			h.lease = 0
+		case "unknown":
+			h.seen.Unknown = Rev(number(v))
+		case "epoch":
+			h.seen.Epoch = Rev(number(v))
+		case "offered":
+			h.seen.Offered = []HostID{HostID("id-" + v)}
 		case "seen-rev":
 			h.seen.Rev = Rev(number(v))
 		case "lag":

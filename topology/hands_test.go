@@ -176,6 +176,8 @@ func (w *world) doServer(h *host, a Action) error {
 		return w.fetch(h, a)
 	case Campaign:
 		return w.campaign(h, a)
+	case Retake:
+		return w.retake(h, a)
 	case WaitApplied:
 		if !h.applies || h.slow || h.broken != "" {
 			return errors.New("it is not applied yet")

@@ -60,6 +60,7 @@ const (
 // Memory is key memory/<name>: what the agent of a host must not forget.
 type Memory struct {
 	ID      HostID      `json:"id"`             // which host bears the name
+	Key     string      `json:"key,omitempty"`  // public key by which others know what it says without etcd
 	Cleared Incarnation `json:"cleared"`        // the mysqld that is trusted; another one is AWAITING_RECOVERY
 	Seen    Incarnation `json:"seen,omitempty"` // the mysqld that Since speaks of
 	Since   time.Time   `json:"since"`          // when Seen was first met, not cleared
@@ -71,8 +72,9 @@ type Memory struct {
 type Report struct {
 	Name        string      `json:"name"`
 	Address     netip.Addr  `json:"address"`
-	Lease       LeaseID     `json:"lease"` // for a hand-over
-	Fence       string      `json:"fence"` // kind of port fence; "none" is said loudly
+	Peer        uint16      `json:"peer,omitempty"` // port where its agent answers those that lost etcd
+	Lease       LeaseID     `json:"lease"`          // for a hand-over
+	Fence       string      `json:"fence"`          // kind of port fence; "none" is said loudly
 	Version     string      `json:"version,omitempty"`
 	ServerID    uint32      `json:"serverId,omitempty"`
 	Incarnation Incarnation `json:"incarnation,omitempty"`

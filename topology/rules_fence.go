@@ -39,7 +39,7 @@ var fenceRules = []Rule{
 		Doc: "etcd names another writer, or none, while this process still thinks that it reigns.",
 		When: when("the writer key is no longer of this reign", func(v *View) bool {
 			return v.Term.Epoch > 0 && !v.Term.Ending && v.Cluster.Rev >= v.Term.Epoch &&
-				v.Cluster.Writer.Rev != v.Term.Epoch && !v.busy(HandOver)
+				v.Cluster.Writer.Rev != v.Term.Epoch && !v.busy(HandOver) && !v.carried()
 		}),
 		Then: (*View).shut,
 	},
@@ -98,10 +98,11 @@ func (v *View) shut() []Action {
 
 // wentBack reports whether etcd shows less than this host has seen. Right after
 // a campaign that is only the watch, which has not shown the win yet: a host
-// that is still closed waits for it. One that is open has seen its epoch there.
+// that is still closed waits for it, and so does one that took its reign again
+// and may go on by promises. One that is open otherwise has seen its epoch there.
 func wentBack(v *View) (string, bool) {
 	const looked = "it was restored from an old copy; nothing is opened until a person has looked"
-	w, justWon := v.Cluster.Writer, v.Term.Epoch > v.Cluster.Rev && (v.Probe.ReadOnly || !v.Probe.Up)
+	w, justWon := v.Cluster.Writer, v.Term.Epoch > v.Cluster.Rev && (v.Probe.ReadOnly || !v.Probe.Up || v.Failsafe.Left > 0)
 	switch {
 	case v.Cluster.Rev == 0 || justWon:
 		return "", false
@@ -133,6 +134,9 @@ func (v *View) strayWritable() bool {
 		return false // a reign just resumed, confirmed by etcd: the watch has not shown it yet
 	}
 	_, drains := v.draining()
+	if v.carried() {
+		return false
+	}
 	return !v.opened() || (drains && v.Cluster.Switchover.Value.Step != Asked)
 }
 

@@ -16,7 +16,7 @@ var memoryRules = []Rule{
 			return !v.memory().Present() && v.Probe.Up
 		}),
 		Then: func(v *View) []Action {
-			return v.remember(Memory{ID: v.ID, Cleared: v.Probe.Incarnation, Seen: v.Probe.Incarnation, Since: v.Now})
+			return v.remember(Memory{ID: v.ID, Key: v.Failsafe.Key, Cleared: v.Probe.Incarnation, Seen: v.Probe.Incarnation, Since: v.Now})
 		},
 	},
 	{
@@ -26,7 +26,20 @@ var memoryRules = []Rule{
 			return v.memory().Present() && v.memory().Value.ID != v.ID && v.Probe.Up
 		}),
 		Then: func(v *View) []Action {
-			return v.remember(Memory{ID: v.ID, Seen: v.Probe.Incarnation, Since: v.Now, Why: "a new datadir bears this name"})
+			return v.remember(Memory{ID: v.ID, Key: v.Failsafe.Key, Seen: v.Probe.Incarnation, Since: v.Now, Why: "a new datadir bears this name"})
+		},
+	},
+	{
+		Name: "new-key",
+		Doc:  "The host signs with another key than the one that is known of it: it writes the new one down (R49).",
+		When: when("the host has a new key", func(v *View) bool {
+			m := v.memory()
+			return m.Present() && m.Value.ID == v.ID && v.Failsafe.Key != "" && m.Value.Key != v.Failsafe.Key
+		}),
+		Then: func(v *View) []Action {
+			m := v.memory().Value
+			m.Key = v.Failsafe.Key
+			return v.remember(m)
 		},
 	},
 	{

@@ -73,7 +73,8 @@ var reignRules = []Rule{
 		Name: "epoch-row",
 		Doc:  "The first transaction of a reign is its epoch row, its number far above any other (R37).",
 		When: when("the reign begins", func(v *View) bool {
-			return v.step(Opening) && v.Probe.Epoch.Epoch < v.Term.Epoch && v.Probe.Waiting == 0 && !v.busy(WriteRow)
+			began := v.step(Opening) && v.Probe.Waiting == 0 || v.opened() && v.phase() == Ready && v.Probe.Up // the second when it was taken again (R52)
+			return began && v.Probe.Epoch.Epoch < v.Term.Epoch && !v.busy(WriteRow)
 		}),
 		Then: func(v *View) []Action {
 			return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.highest() + rowGap})

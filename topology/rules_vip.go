@@ -49,11 +49,12 @@ func (v *View) WantVIPs() []netip.Addr {
 		return out
 	}
 	for vip, c := range v.Cluster.Claims {
-		if c.Lease == v.Lease.ID && c.Value.ID == v.ID {
+		if c.Lease == v.Lease.ID && c.Value.ID == v.ID && v.mayServe(vip) {
 			out = append(out, vip)
 		}
 	}
-	if _, drains := v.draining(); v.opened() && v.phase() == Ready && !drains {
+	out = append(out, v.kept()...)
+	if _, drains := v.draining(); v.carried() || v.opened() && v.phase() == Ready && !drains {
 		out = append(out, v.Cluster.Spec.Value.Roles.Writer.VIPs...)
 	}
 	return sortedAddrs(out)
@@ -111,6 +112,9 @@ func (v *View) surplus() (netip.Addr, string) {
 func (v *View) unclaimed() netip.Addr {
 	if !v.Probe.Up {
 		return netip.Addr{}
+	}
+	if kept := v.kept(); len(kept) > 0 {
+		return kept[0]
 	}
 	if v.Cluster.ModeNow() == Passive {
 		return v.pinnedHere()

@@ -22,6 +22,8 @@ type View struct {
 	VIPs    []netip.Addr // addresses of ours that are up on this host
 	Busy    []Kind       // actions in flight in this process
 	Seen    Seen
+
+	Failsafe Failsafe // how it goes on without etcd
 }
 
 // Probe is one reading of the local mysqld: facts, no judgement.
@@ -81,6 +83,8 @@ type Seen struct {
 	Rejected netip.Addr          // deposed writer whose address is rejected in our port rules (R11)
 	Failed   map[Kind]Failure    // last failure of an action, until it succeeds
 	Shunned  []netip.Addr        // replicas that may not attach to this writer's listener (R21)
+	Offered  []HostID            // voters of a record that this writer sent and whose fate it does not know (R16, R50)
+	Unknown  Rev                 // epoch after which this process asked for the writer's place without learning the outcome (R51)
 }
 
 // Failure is an action that did not work, so that it is tried again with a

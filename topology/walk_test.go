@@ -37,7 +37,7 @@ var befalls = []string{
 	"die HOST", "restart HOST", "lose HOST", "vanish HOST", "return HOST", "late HOST", "renewed HOST", "agent HOST", "resumed HOST",
 	"hang HOST", "blind HOST", "sighted HOST", "set HOST slow=yes", "set HOST slow=no", "set HOST deaf=yes", "set HOST away=yes", "set HOST away=no",
 	"set HOST writable=yes", "set-offline HOST", "set-online HOST", "switchover HOST", "elect HOST", "tick 1s", "tick 5s", "tick 2m",
-	"mode manual", "mode passive", "mode active", "pin .111 HOST", "unpin .111",
+	"outage", "outage", "ask HOST", "ask HOST", "etcd-back", "etcd-back without-leases", "mode manual", "mode passive", "mode active", "pin .111 HOST", "unpin .111",
 }
 
 func (k *walk) step(t *rapid.T) {
@@ -45,7 +45,7 @@ func (k *walk) step(t *rapid.T) {
 	host := pick(t, "host", someNames)
 	h, _ := k.t.w.host(host)
 	switch verb, _, _ := strings.Cut(line, " "); {
-	case verb == "return" && h.lease != 0, verb == "renewed" && h.lease == 0, (verb == "lose" || verb == "vanish" || verb == "late") && h.lease == 0,
+	case verb == "return" && h.lease != 0, verb == "renewed" && (h.lease == 0 || h.frozen != nil), (verb == "lose" || verb == "vanish" || verb == "late") && h.lease == 0,
 		verb == "restart" && h.off, verb == "resumed" && h.late, strings.HasSuffix(line, "writable=yes") && (h.inc == "" || h.term.Epoch > 0):
 		return
 	}
@@ -62,6 +62,7 @@ func (k *walk) mend() {
 		if h.lease == 0 {
 			k.do("return " + h.name)
 		}
+		k.do("etcd-back")
 		k.do("renewed " + h.name)
 		if h.inc == "" || h.hung {
 			k.do("restart " + h.name)
@@ -78,6 +79,9 @@ func (k *walk) check(t *rapid.T) {
 	w := k.t.w
 	if len(w.lost) > 0 {
 		t.Fatalf("%s\n%s", strings.Join(w.lost, "\n"), strings.Join(k.past, "\n"))
+	}
+	if open := w.acceptors(); len(open) > 1 {
+		t.Fatalf("%v could acknowledge\n%s", open, strings.Join(k.past, "\n"))
 	}
 	for vip, who := range k.answering() {
 		if len(who) > 1 && k.mended {

@@ -59,6 +59,8 @@ type host struct {
 	late   bool // the agent could not renew in time
 	leases int  // granted so far
 	lease  LeaseID
+	kept   promises // by which it goes on without etcd, and that it made to others
+	key    string   // with which it signs
 	frozen *Cluster // what an agent without etcd saw last
 	watch  *Cluster // what a watch that stands still has shown
 	term   Term
@@ -217,7 +219,7 @@ func (w *world) vacate() {
 
 // forget is a restart of the agent: only what is on disk survives.
 func (h *host) forget() {
-	h.term, h.busy = Term{}, nil
+	h.term, h.busy, h.kept.left = Term{}, nil, time.Time{}
 	h.seen = Seen{Epoch: h.seen.Epoch, Cut: map[HostID]gtid.Set{}, Failed: map[Kind]Failure{}}
 }
 
@@ -311,8 +313,9 @@ func (w *world) view(h *host, c Cluster) View {
 	c = h.sees(c)
 	v := View{Now: w.now, Self: h.name, ID: h.id, Agent: "agent-" + h.name, Cluster: c, Probe: w.probe(h), Term: h.term, VIPs: h.vips, Busy: h.busy, Seen: h.seen}
 	v.Lease = Lease{ID: h.lease, TTL: 2 * time.Second, Left: 1500 * time.Millisecond}
+	v.Failsafe = w.failsafe(h)
 	if h.late {
-		v.Lease.Left = 0
+		v.Lease.Left = v.Failsafe.Left
 	}
 	return v
 }

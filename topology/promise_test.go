@@ -1,0 +1,68 @@
+package topology
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// TestWhatWasPromisedIsNotDone: no rule gets past a promise, in any view.
+func TestWhatWasPromisedIsNotDone(t *testing.T) {
+	still := []Kind{PlaceBid, Fetch, Campaign, Adopt, Retake, BecomeSource, OpenDoor, Follow, Reattach, SetSemi, StopForOrder}
+	rapid.Check(t, func(t *rapid.T) {
+		v := aView(t)
+		v.Failsafe = Failsafe{Run: time.Millisecond, Claim: time.Millisecond, To: "db9"}
+		for _, a := range Decide(v) {
+			if slices.Contains(still, a.Kind) || a.Kind == ClaimVIP {
+				t.Fatalf("%s: %s", a.Rule, a)
+			}
+			if a.Kind != SetVIPs {
+				continue
+			}
+			for _, vip := range a.VIPs {
+				if !slices.Contains(v.VIPs, vip) && !slices.Contains(v.Cluster.Spec.Value.Roles.Writer.VIPs, vip) {
+					t.Fatalf("%s comes up, which may be kept elsewhere", vip)
+				}
+			}
+		}
+	})
+}
+
+// TestWhoMayBeWriterPromisesNoOtherReign: who gives a promise to a writer has
+// neither reign nor bid nor campaign of its own in flight, has seen no later
+// epoch and no end of that one, and does not see etcd.
+func TestWhoMayBeWriterPromisesNoOtherReign(t *testing.T) {
+	given := 0
+	rapid.Check(t, func(t *rapid.T) {
+		v := aView(t)
+		v.Failsafe.Etcd = rapid.Bool().Draw(t, "etcd")
+		a := Ask{Cluster: v.Cluster.Spec.Value.ID, From: pick(t, "from", []HostID{"id-db1", "id-db2", "id-db3"}), Epoch: v.Cluster.LastEpoch() + Rev(rapid.IntRange(-1, 1).Draw(t, "epoch"))}
+		if _, may := MayPromise(v, a); !may || a.Epoch <= 0 {
+			return
+		}
+		given++
+		over := v.Cluster.LastEpoch() >= a.Epoch && v.Cluster.Writer.Rev != a.Epoch
+		if v.Failsafe.Etcd || v.Term.Epoch > 0 || over || v.Seen.Epoch > a.Epoch || v.Seen.Ended >= a.Epoch || v.Probe.Up && !v.Probe.ReadOnly ||
+			v.busy(PlaceBid, Fetch, Campaign, Adopt, OpenDoor) || a.From == v.ID {
+			t.Fatalf("promised %+v", a)
+		}
+	})
+	if given == 0 {
+		t.Error("no promise was given at all")
+	}
+}
+
+// TestNobodyToAskIsNoPromise: an empty list of promisers lets nothing go on.
+func TestNobodyToAskIsNoPromise(t *testing.T) {
+	w := healthyWorld()
+	w.etcd.Reign.Value.Voters = nil
+	if from := Promisers(w.view(w.hosts[0], w.cluster())); len(from) > 0 {
+		t.Errorf("asks %v", from)
+	}
+	w.etcd.Reign.Value.Voters = []HostID{"id-db1"}
+	if from := Promisers(w.view(w.hosts[0], w.cluster())); len(from) > 0 {
+		t.Errorf("asks %v", from)
+	}
+}
