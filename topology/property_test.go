@@ -86,8 +86,10 @@ func TestServerIsNeverLeftWritableOutsideItsReign(t *testing.T) {
 		v := aView(t)
 		mine := v.Term.Epoch > 0 && !v.Term.Ending && v.Cluster.Writer.Rev == v.Term.Epoch && v.Cluster.Reign.Value.Epoch == v.Term.Epoch &&
 			v.Probe.Incarnation == v.Term.Incarnation && v.Lease.Left > 0
+		promised := v.Term.Epoch > 0 && !v.Term.Ending && !v.Cluster.Writer.Present() && v.Cluster.Reign.Value.Epoch == v.Term.Epoch &&
+			v.Probe.Incarnation == v.Term.Incarnation && v.Failsafe.Left > 0 // all others keep still (R50)
 		resumed := v.Term.Epoch > 0 && !v.Term.Ending && v.Cluster.Rev < v.Term.Epoch // confirmed by etcd, not yet shown by the watch
-		if !v.Probe.Up || v.Probe.ReadOnly || mine || resumed || len(v.Busy) > 0 {
+		if !v.Probe.Up || v.Probe.ReadOnly || mine || promised || resumed || len(v.Busy) > 0 {
 			return
 		}
 		if acts := Decide(v); len(acts) == 0 || acts[0].Kind.Lane() != LaneFence {
