@@ -57,12 +57,18 @@ func New(ctx context.Context, o Options) (*Bed, error) {
 // up builds the bed from the ground.
 func (b *Bed) up(ctx context.Context) error {
 	tell := b.options.Progress
+	template, err := b.template(ctx)
+	if err != nil {
+		return err
+	}
+	if template != b.options.Template {
+		defer os.RemoveAll(template)
+	}
 	tell("work directory " + b.options.Work + remark(b.options.Work))
 	if err := b.install(ctx); err != nil {
 		return err
 	}
-	var err error
-	if b.net, err = newNetwork(ctx); err != nil {
+	if b.net, err = newNetwork(ctx, markRules(b.options)); err != nil {
 		return err
 	}
 	tell(fmt.Sprintf("switching on %d hosts", len(b.machines)))
@@ -70,6 +76,11 @@ func (b *Bed) up(ctx context.Context) error {
 		return err
 	}
 	parts := b.options.Parts
+	if parts.Has(MySQL) {
+		if err := b.each(func(m *machine) error { return b.installMySQL(ctx, m, template) }); err != nil {
+			return err
+		}
+	}
 	for _, step := range []struct {
 		part  Parts
 		say   string
@@ -113,15 +124,6 @@ func (b *Bed) install(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(o.Work, "log"), 0o755); err != nil {
 		return fmt.Errorf("make log directory: %w", err)
 	}
-	template := o.Template
-	if o.Parts.Has(MySQL) && template == "" {
-		o.Progress("making the template of the datadirs")
-		template = filepath.Join(o.Work, "template")
-		if err := MakeTemplate(ctx, template); err != nil {
-			return err
-		}
-		defer os.RemoveAll(template)
-	}
 	if o.BinDir != "" {
 		b.prestart = exec.CommandContext(ctx, b.agentBin(), "prestart", "--help").Run() == nil
 	}
@@ -141,20 +143,34 @@ func (b *Bed) install(ctx context.Context) error {
 		if !m.Database() {
 			return nil
 		}
-		if err := b.writeAgentFiles(m); err != nil || !o.Parts.Has(MySQL) {
+		if err := b.writeAgentFiles(m); err != nil || !o.Disks {
 			return err
 		}
-		return b.installMySQL(ctx, m, template)
+		return b.makeDisk(ctx, m)
 	})
+}
+
+// template is the datadir that all hosts copy, made when it is not given.
+func (b *Bed) template(ctx context.Context) (string, error) {
+	o := b.options
+	if !o.Parts.Has(MySQL) || o.Template != "" {
+		return o.Template, nil
+	}
+	o.Progress("making the template of the datadirs")
+	template := filepath.Join(o.Work, "template")
+	return template, MakeTemplate(ctx, template)
 }
 
 // powerOn starts the init of a host and connects it to the switch.
 func (b *Bed) powerOn(ctx context.Context, m *machine) error {
-	boot, err := m.powerOn(ctx)
+	boot, err := m.powerOn(ctx, b.options.Cgroups)
 	if err != nil {
 		return err
 	}
-	return b.net.plug(m.Host, boot.pid)
+	if err := b.net.plug(m.Host, boot.pid); err != nil || !b.options.Disks || !m.Database() {
+		return err
+	}
+	return b.mountDisk(ctx, m)
 }
 
 // Close ends everything on the bed at once and removes its files, unless Keep.

@@ -41,7 +41,8 @@ type machine struct {
 	mu     sync.Mutex // guards what follows and serialises requests to the init
 	boot   *boot      // nil: no power
 	nextID int
-	frozen bool // the whole host
+	frozen bool   // the whole host
+	loop   string // name of the loop device of its disk; empty: none
 }
 
 // boot is one life of a host, from power on to power off.
@@ -53,17 +54,28 @@ type boot struct {
 	in        *json.Decoder
 	out       *json.Encoder
 	gone      chan struct{} // closed when the init was waited for
+	group     *cgroup       // nil: without Options.Cgroups
 }
 
 // powerOn starts the init of the host, in new namespaces.
-func (m *machine) powerOn(ctx context.Context) (*boot, error) {
+func (m *machine) powerOn(ctx context.Context, cgroups bool) (*boot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.boot != nil {
 		return nil, fmt.Errorf("start host %s: it runs already", m.Name)
 	}
-	b, err := m.spawn()
+	var group *cgroup
+	if cgroups {
+		var err error
+		if group, err = newCgroup(); err != nil {
+			return nil, fmt.Errorf("start host %s: %w", m.Name, err)
+		}
+	}
+	b, err := m.spawn(group)
 	if err != nil {
+		if group != nil {
+			err = errors.Join(err, group.close(ctx))
+		}
 		return nil, fmt.Errorf("start host %s: %w", m.Name, err)
 	}
 	if err := b.ready(ctx); err != nil {
@@ -73,7 +85,7 @@ func (m *machine) powerOn(ctx context.Context) (*boot, error) {
 	return b, nil
 }
 
-func (m *machine) spawn() (*boot, error) {
+func (m *machine) spawn(group *cgroup) (*boot, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own binary: %w", err)
@@ -105,12 +117,15 @@ func (m *machine) spawn() (*boot, error) {
 		Setsid:     true,
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 	}
+	if group != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.fd.Fd())
+	}
 	if err := cmd.Start(); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("start init: %w", err)
 	}
 	b := &boot{cmd: cmd, pid: cmd.Process.Pid, conn: conn.(*net.UnixConn),
-		in: json.NewDecoder(conn), out: json.NewEncoder(conn), gone: make(chan struct{})}
+		in: json.NewDecoder(conn), out: json.NewEncoder(conn), gone: make(chan struct{}), group: group}
 	go func() {
 		defer close(b.gone)
 		_ = cmd.Wait() // how it ended is no news: the bed ended it
@@ -138,8 +153,14 @@ func (b *boot) ready(ctx context.Context) error {
 }
 
 // powerOff ends everything on the host at once and waits until it is gone.
-func (b *boot) powerOff() error {
+func (b *boot) powerOff() (err error) {
 	defer b.conn.Close()
+	if b.group != nil {
+		if err := b.group.kill(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.group.close(context.Background())) }()
+	}
 	if err := b.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill init: %w", err)
 	}

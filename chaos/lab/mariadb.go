@@ -140,9 +140,25 @@ func oneLinePerStatement(sql string) string {
 
 // installMySQL gives the host its datadir and my.cnf.
 func (b *Bed) installMySQL(ctx context.Context, m *machine, template string) error {
-	copied := exec.CommandContext(ctx, "cp", "-a", "--reflink=auto", template, filepath.Join(m.dir, "data"))
+	if !m.Database() {
+		return nil
+	}
+	datadir := m.datadir()
+	if b.options.Disks {
+		boot, err := m.up()
+		if err != nil {
+			return err
+		}
+		datadir = m.mounted(boot)
+	}
+	copied := exec.CommandContext(ctx, "cp", "-a", "--reflink=auto", template+"/.", datadir)
 	if out, err := copied.CombinedOutput(); err != nil {
 		return fmt.Errorf("copy template for %s: %w: %s", m.Name, err, out)
+	}
+	if b.options.Disks {
+		if err := flushDisk(datadir); err != nil {
+			return fmt.Errorf("copy template for %s: %w", m.Name, err)
+		}
 	}
 	var cnf bytes.Buffer
 	err := myCnf.Execute(&cnf, map[string]any{

@@ -29,13 +29,14 @@ type network struct {
 	handle *netlink.Handle
 	bridge netlink.Link
 
-	mu   sync.Mutex
-	cuts map[pair]Way // guarded; the whole is written to the kernel each time
+	mu    sync.Mutex
+	cuts  map[pair]Way // guarded, as are the marks; the whole is written to the kernel each time
+	marks map[mark]bool
 }
 
 // newNetwork makes the switch, with no port and no cut.
-func newNetwork(ctx context.Context) (*network, error) {
-	n := &network{cuts: make(map[pair]Way)}
+func newNetwork(ctx context.Context, rules string) (*network, error) {
+	n := &network{cuts: make(map[pair]Way), marks: make(map[mark]bool)}
 	err := onOwnThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("make namespace: %w", err)
@@ -47,13 +48,13 @@ func newNetwork(ctx context.Context) (*network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make switch: %w", err)
 	}
-	if err := n.build(ctx); err != nil {
+	if err := n.build(ctx, rules); err != nil {
 		return nil, errors.Join(fmt.Errorf("make switch: %w", err), n.close())
 	}
 	return n, nil
 }
 
-func (n *network) build(ctx context.Context) error {
+func (n *network) build(ctx context.Context, rules string) error {
 	var err error
 	if n.handle, err = netlink.NewHandleAt(n.ns); err != nil {
 		return fmt.Errorf("open netlink: %w", err)
@@ -68,7 +69,7 @@ func (n *network) build(ctx context.Context) error {
 	if err := n.handle.LinkSetUp(n.bridge); err != nil {
 		return fmt.Errorf("set bridge up: %w", err)
 	}
-	return n.filter(ctx, cutTable)
+	return n.filter(ctx, cutTable+rules)
 }
 
 func (n *network) close() error {

@@ -38,6 +38,13 @@ type Options struct {
 	// WriterVIPs and ReaderVIPs default to those of the scenario.
 	WriterVIPs, ReaderVIPs []netip.Addr
 
+	// Disks gives the datadir of each database host a file system of its own (see
+	// FillDisk, StallDisk, BreakDisk, LosePower).
+	Disks bool
+	// Cgroups puts each host into a control group of its own (see FreezeHost);
+	// KillHost then kills it in one step.
+	Cgroups bool
+
 	// Template is a datadir made by MakeTemplate. Empty: the bed makes its own.
 	Template string
 
@@ -193,6 +200,9 @@ func (o Options) check() error {
 	need := []string{"nsenter", "nft"}
 	if o.Parts.Has(MySQL) {
 		need = append(need, "mariadbd", "mariadb-install-db", "cp")
+	}
+	if o.Disks {
+		need = append(need, "mkfs.ext4", "mount")
 	}
 	if o.Parts&(Etcd|Agents|Cluster) != 0 {
 		need = append(need, filepath.Join(o.BinDir, "mmmagent"))

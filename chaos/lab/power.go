@@ -44,11 +44,15 @@ func (m *machine) powerOff() (*boot, error) {
 	if b == nil {
 		return nil, nil
 	}
+	if m.loop != "" {
+		// Who waits for a stalled disk cannot even be killed. Not stalled: refused.
+		_ = ioctl(m.mounted(b), fsThaw, 0)
+	}
 	if err := b.powerOff(); err != nil {
 		return b, err
 	}
 	m.boot, m.frozen = nil, false
-	return b, nil
+	return b, m.awaitNoLoop()
 }
 
 // StartHost gives a killed host its power back: an empty network, the files as
