@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,10 +37,7 @@ func newCgroup() (*cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	left, _ := filepath.Glob(filepath.Join(root, cgroupPrefix+"*"))
-	for _, dir := range left {
-		_ = os.Remove(dir) // refused while anything lives in it
-	}
+	sweepCgroups(root)
 	dir := filepath.Join(root, cgroupPrefix+rand.Text()[:12])
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make control group: %w", err)
@@ -49,6 +47,18 @@ func newCgroup() (*cgroup, error) {
 		return nil, errors.Join(fmt.Errorf("open control group: %w", err), os.Remove(dir))
 	}
 	return &cgroup{dir: dir, fd: fd}, nil
+}
+
+// sweepCgroups removes empty groups of worlds that were killed. A young one may
+// be empty because its host is just being started.
+func sweepCgroups(root string) {
+	const young = time.Minute
+	left, _ := filepath.Glob(filepath.Join(root, cgroupPrefix+"*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > young {
+			_ = os.Remove(dir) // refused while anything lives in it
+		}
+	}
 }
 
 func cgroupRoot() (string, error) {
