@@ -68,6 +68,16 @@ type dialect struct {
 	countTables  string // one number: which of our tables exist
 	createTables []string
 
+	binlogBase, binlogList string   // one value; rows with Log_name
+	engineTables           string   // column name: schema/table of the engine that rolls back
+	cascades               string   // columns parent, child: foreign keys that change rows by themselves
+	resetBinlog            string   // empties the binlog and its state
+	setStateFormat         string   // of an empty binlog
+	createMark             []string // the table of marks of a rewind
+	insertMark             string   // ? fork, last, archive, own
+	readMark, dropMark     string
+	stillInside            string // in a transaction, and the binlog's end
+
 	agentPrivileges       []string
 	replicationPrivileges []string
 

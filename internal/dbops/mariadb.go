@@ -86,6 +86,25 @@ var mariadb = dialect{
 			`times BIGINT UNSIGNED NOT NULL, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB`,
 	},
 
+	binlogBase: `SELECT @@log_bin_basename`,
+	binlogList: `SHOW BINARY LOGS`,
+	// The agent may not read the tables, so information_schema.TABLES is empty for
+	// it; these two ask for PROCESS only.
+	engineTables: `SELECT NAME AS name FROM information_schema.INNODB_SYS_TABLES`,
+	// 1 and 2: ON DELETE CASCADE and SET NULL; 4 and 8: the same ON UPDATE.
+	cascades:       `SELECT REF_NAME AS parent, FOR_NAME AS child FROM information_schema.INNODB_SYS_FOREIGN WHERE TYPE & 15`,
+	resetBinlog:    `RESET MASTER`,
+	setStateFormat: `SET GLOBAL gtid_binlog_state=%s`,
+	createMark: []string{
+		`CREATE DATABASE IF NOT EXISTS mmm`,
+		`CREATE TABLE IF NOT EXISTS mmm.rewind (one TINYINT NOT NULL PRIMARY KEY, fork TEXT NOT NULL, ` +
+			`last TEXT NOT NULL, archive TEXT NOT NULL, own BOOLEAN NOT NULL) ENGINE=InnoDB`,
+	},
+	insertMark:  `INSERT INTO mmm.rewind (one, fork, last, archive, own) VALUES (1, ?, ?, ?, ?)`,
+	readMark:    `SELECT fork, last, archive, own FROM mmm.rewind`,
+	dropMark:    `DROP TABLE IF EXISTS mmm.rewind`,
+	stillInside: `SELECT @@in_transaction, @@gtid_binlog_pos`,
+
 	agentPrivileges: []string{
 		"REPLICATION SLAVE ADMIN", "REPLICATION MASTER ADMIN", "BINLOG ADMIN", "BINLOG REPLAY",
 		"BINLOG MONITOR", "SLAVE MONITOR", "READ_ONLY ADMIN", "CONNECTION ADMIN", "RELOAD", "PROCESS",

@@ -93,6 +93,12 @@ func (s State) has(t triple) bool {
 	})
 }
 
+// Knows reports whether the state has a transaction of that number or a later one
+// of the same server, for every GTID of id.
+func (s State) Knows(id Set) bool {
+	return !slices.ContainsFunc(id.mariadb, func(t triple) bool { return !s.has(t) })
+}
+
 // With is the state after one more transaction of each domain that id names.
 func (s State) With(id Set) State {
 	out := State{}
