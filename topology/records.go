@@ -65,7 +65,17 @@ type Memory struct {
 	Seen    Incarnation `json:"seen,omitempty"` // the mysqld that Since speaks of
 	Since   time.Time   `json:"since"`          // when Seen was first met, not cleared
 	Why     string      `json:"why,omitempty"`
-	Flaps   []time.Time `json:"flaps,omitempty"` // when it left ONLINE unasked, newest last
+	Fresh   bool        `json:"fresh,omitempty"`   // it came with an empty datadir while others had data (R48)
+	Verdict string      `json:"verdict,omitempty"` // why it cannot follow, last said; empty: it can
+	Void    *Void       `json:"void,omitempty"`    // of what its acknowledgements prove nothing
+	Flaps   []time.Time `json:"flaps,omitempty"`   // when it left ONLINE unasked, newest last
+}
+
+// Void says that a host gave up what it had received, so that under that mysqld
+// and that reign it proves nothing any more (R40).
+type Void struct {
+	Incarnation Incarnation `json:"incarnation"`
+	Reign       Rev         `json:"reign"`
 }
 
 // Report is key hosts/<id>: facts that a host says of itself, never verdicts.
@@ -88,6 +98,8 @@ type Report struct {
 	Lag         *Duration   `json:"lag,omitempty"`      // nil: unknown, which is never zero
 	Unable      string      `json:"unable,omitempty"`   // why this host cannot be writer; empty: it can
 	Checks      []Check     `json:"checks,omitempty"`   // with hysteresis, counted by the host itself
+
+	Past // what it holds, beside what the writer holds
 }
 
 // Health is what the probe of mysqld found.

@@ -40,10 +40,13 @@ type Probe struct {
 	Applied     gtid.Set // @@gtid_slave_pos joined with Position
 	Received    gtid.Set // the relay log's end joined with Position
 	Replication Replication
-	SemiSource  bool     // rpl_semi_sync_master_enabled
-	Waiting     int      // sessions that wait for an acknowledgement
-	Epoch       EpochRow // highest row of mmm.epoch; zero when there is none
-	Problems    []string // settings that forbid managing this server, each with its fix
+	SemiSource  bool         // rpl_semi_sync_master_enabled
+	Waiting     int          // sessions that wait for an acknowledgement
+	Epoch       EpochRow     // highest row of mmm.epoch; zero when there is none
+	State       gtid.State   // @@gtid_binlog_state
+	Joints      []gtid.Joint // of the last reigns whose rows are in mmm.epoch
+	Unfinished  bool         // a rewind was begun and must be ended first
+	Problems    []string     // settings that forbid managing this server, each with its fix
 }
 
 // EpochRow is the first transaction of a reign, as the database keeps it (R17, R37).
@@ -52,6 +55,7 @@ type EpochRow struct {
 	Epoch   Rev
 	ID      HostID
 	GTID    gtid.Set
+	Base    gtid.Set // the position directly before the row
 }
 
 // Lease is how this host stands with etcd.
@@ -82,9 +86,19 @@ type Seen struct {
 	Cut      map[HostID]gtid.Set // ackers cut off by this writer, and its position right after (R23)
 	Rejected netip.Addr          // deposed writer whose address is rejected in our port rules (R11)
 	Failed   map[Kind]Failure    // last failure of an action, until it succeeds
+	Suspect  Suspicion           // what this host seems to hold that the writer never had
+	Refused  Refusal             // the repair that could not be made, and why
 	Shunned  []netip.Addr        // replicas that may not attach to this writer's listener (R21)
 	Offered  []HostID            // voters of a record that this writer sent and whose fate it does not know (R16, R50)
 	Unknown  Rev                 // epoch after which this process asked for the writer's place without learning the outcome (R51)
+}
+
+// Refusal is a repair that is not possible. It is not tried again until what it
+// was about has changed.
+type Refusal struct {
+	Of      string // verdict and kind of repair
+	Why     string
+	Archive string // where the transactions lie that it was about, if they could be archived
 }
 
 // Failure is an action that did not work, so that it is tried again with a

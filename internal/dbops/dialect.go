@@ -38,7 +38,7 @@ type dialect struct {
 	replication string // one row for each channel: columns of replicationColumns
 	semi        string // rows of (name, value)
 	waiters     string // one number
-	epochRow    string // columns cluster, epoch, host, gtid; the newest row, or none
+	epochRow    string // columns cluster, epoch, host, gtid, base; the newest rows, newest first
 	sessions    string // columns id, user, host, command
 
 	facet   factColumns
@@ -61,7 +61,7 @@ type dialect struct {
 
 	identity     string // columns domain, server
 	setSequence  string // ? sequence number of the next transaction
-	insertEpoch  string // ? seq, cluster, epoch, host, gtid
+	insertEpoch  string // ? seq, cluster, epoch, host, gtid, base
 	hasEpoch     string // ? gtid; one number
 	nudge        string
 	sessionID    string
@@ -86,7 +86,7 @@ type dialect struct {
 }
 
 type factColumns struct {
-	version, serverID, readOnly, position, applied, semiSource, semiReplica string
+	version, serverID, readOnly, position, state, applied, semiSource, semiReplica string
 }
 
 type replicationColumns struct {

@@ -16,6 +16,7 @@ type facts struct {
 	serverID    uint32
 	readOnly    bool
 	position    gtid.Set // the binlog's end
+	state       gtid.State
 	applied     gtid.Set // from where replication goes on, as the server says: stale on an ex-writer
 	semiSource  bool
 	semiReplica bool
@@ -87,6 +88,7 @@ func (d *dialect) parseFacts(general, channels []row) (facts, error) {
 		serverID:    uint32(r.number(d.facet.serverID, 32)),
 		readOnly:    r.truth(d.facet.readOnly),
 		position:    r.set(d.facet.position),
+		state:       r.state(d.facet.state),
 		applied:     r.set(d.facet.applied),
 		semiSource:  r.truth(d.facet.semiSource),
 		semiReplica: r.truth(d.facet.semiReplica),

@@ -7,7 +7,7 @@ var mariadb = dialect{
 	// None of these is SHOW MASTER STATUS or SHOW BINARY LOGS: those hang once a
 	// commit is queued behind one that waits for an acknowledgement.
 	facts: `SELECT @@version AS version, @@server_id AS server_id, @@read_only AS read_only, ` +
-		`@@gtid_binlog_pos AS position, @@gtid_slave_pos AS applied, ` +
+		`@@gtid_binlog_pos AS position, @@gtid_binlog_state AS state, @@gtid_slave_pos AS applied, ` +
 		`@@rpl_semi_sync_master_enabled AS semi_source, @@rpl_semi_sync_slave_enabled AS semi_replica`,
 	replication: `SHOW ALL SLAVES STATUS`,
 	semi: `SHOW GLOBAL STATUS WHERE Variable_name IN ` +
@@ -16,11 +16,11 @@ var mariadb = dialect{
 	// others queue behind the first one in state "Commit".
 	waiters: `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Commit' ` +
 		`OR STATE LIKE 'Waiting for semi-sync ACK%'`,
-	epochRow: `SELECT cluster, epoch, host, gtid FROM mmm.epoch ORDER BY seq DESC LIMIT 1`,
+	epochRow: `SELECT cluster, epoch, host, gtid, base FROM mmm.epoch ORDER BY seq DESC LIMIT 16`,
 	sessions: `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command FROM information_schema.PROCESSLIST`,
 
 	facet: factColumns{
-		version: "version", serverID: "server_id", readOnly: "read_only", position: "position",
+		version: "version", serverID: "server_id", readOnly: "read_only", position: "position", state: "state",
 		applied: "applied", semiSource: "semi_source", semiReplica: "semi_replica",
 	},
 	channel: replicationColumns{
@@ -66,7 +66,7 @@ var mariadb = dialect{
 
 	identity:    `SELECT @@gtid_domain_id, @@server_id`,
 	setSequence: `SET SESSION gtid_seq_no=?`,
-	insertEpoch: `INSERT INTO mmm.epoch (seq, cluster, epoch, host, gtid) VALUES (?, ?, ?, ?, ?)`,
+	insertEpoch: `INSERT INTO mmm.epoch (seq, cluster, epoch, host, gtid, base) VALUES (?, ?, ?, ?, ?, ?)`,
 	hasEpoch:    `SELECT COUNT(*) FROM mmm.epoch WHERE gtid=?`,
 	nudge: `INSERT INTO mmm.nudge (server, times) VALUES (@@server_id, 1) ` +
 		`ON DUPLICATE KEY UPDATE times=times+1, at=CURRENT_TIMESTAMP(3)`,
@@ -77,10 +77,12 @@ var mariadb = dialect{
 		`CREATE DATABASE IF NOT EXISTS mmm`,
 		// seq is the number of the transaction that wrote the row. Numbers only
 		// grow, whatever cluster the data came from, so the newest row is the
-		// one with the highest. One row a reign: it needs no trimming.
+		// one with the highest. One row a reign: it needs no trimming. base is the
+		// position directly before the row: with it the rows tell which numbers
+		// were never of this history.
 		`CREATE TABLE IF NOT EXISTS mmm.epoch (seq BIGINT UNSIGNED NOT NULL PRIMARY KEY, ` +
 			`cluster VARCHAR(64) NOT NULL, epoch BIGINT NOT NULL, host VARCHAR(64) NOT NULL, ` +
-			`gtid VARCHAR(255) NOT NULL, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ` +
+			`gtid VARCHAR(255) NOT NULL, base VARCHAR(255) NOT NULL, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ` +
 			`ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin`,
 		`CREATE TABLE IF NOT EXISTS mmm.nudge (server INT UNSIGNED NOT NULL PRIMARY KEY, ` +
 			`times BIGINT UNSIGNED NOT NULL, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB`,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
 )
 
 // absenceKept is how long a missing table is taken for missing while nothing
@@ -113,7 +114,7 @@ func (s *Server) observe(ctx context.Context, d *dialect, p *topology.Probe) err
 		s.absent = absence{} // something was written: it may be the table; ask next time
 	case askEpoch:
 		s.absent = absence{}
-		if p.Epoch, err = parseEpoch(sets[epoch]); err != nil {
+		if p.Epoch, p.Joints, err = parseEpochs(sets[epoch]); err != nil {
 			return fmt.Errorf("observe: %w", err)
 		}
 	}
@@ -150,6 +151,7 @@ func (d *dialect) fill(p *topology.Probe, f facts, semi []row) {
 	p.ServerID = f.serverID
 	p.ReadOnly = f.readOnly
 	p.Position = f.position
+	p.State = f.state
 	p.Applied = f.done()
 	p.Received = f.got()
 	p.Replication = f.report(isTrue(status[d.status.attached]))
@@ -157,16 +159,25 @@ func (d *dialect) fill(p *topology.Probe, f facts, semi []row) {
 	p.Waiting = waiting
 }
 
-func parseEpoch(set []row) (topology.EpochRow, error) {
-	if len(set) == 0 {
-		return topology.EpochRow{}, nil
+// parseEpochs reads the newest rows of epochs: the newest itself, and where each
+// of these reigns followed on the one before.
+func parseEpochs(set []row) (newest topology.EpochRow, joints []gtid.Joint, err error) {
+	for i, line := range set {
+		r := &reader{row: line}
+		one := topology.EpochRow{
+			Cluster: r.text("cluster"),
+			Epoch:   topology.Rev(r.number("epoch", 63)),
+			ID:      topology.HostID(r.text("host")),
+			GTID:    r.set("gtid"),
+			Base:    r.set("base"),
+		}
+		if r.err != nil {
+			return topology.EpochRow{}, nil, r.err
+		}
+		if i == 0 {
+			newest = one
+		}
+		joints = append(joints, gtid.Joint{Before: one.Base, After: one.GTID})
 	}
-	r := &reader{row: set[0]}
-	out := topology.EpochRow{
-		Cluster: r.text("cluster"),
-		Epoch:   topology.Rev(r.number("epoch", 63)),
-		ID:      topology.HostID(r.text("host")),
-		GTID:    r.set("gtid"),
-	}
-	return out, r.err
+	return newest, joints, nil
 }

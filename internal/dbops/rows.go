@@ -110,6 +110,15 @@ func (r *reader) set(name string) gtid.Set {
 	return set
 }
 
+func (r *reader) state(name string) gtid.State {
+	v := r.text(name)
+	state, err := gtid.ParseState(v)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("read the answer: %s is %q: %w", name, v, err)
+	}
+	return state
+}
+
 // isTrue knows the ways in which a server spells a switch.
 func isTrue(v string) bool {
 	switch strings.ToUpper(v) {

@@ -71,8 +71,8 @@ type queryer interface {
 
 // WriteEpochRow writes the first transaction of a reign, in the open table of
 // epochs, under the sequence number jumpTo (R37), and blocks until a replica has
-// acknowledged it: nil means that one has. It returns the row's GTID. The GTID in
-// row is ignored. The account writes although the server is read-only.
+// acknowledged it: nil means that one has. It returns the row's GTID. GTID and
+// Base in row are ignored. The account writes although the server is read-only.
 //
 // ErrTimeout: the row may be in the binlog and wait. The session on the server
 // goes on waiting, so calling again is right: a row that is there already is
@@ -106,7 +106,7 @@ func (s *Server) WriteEpochRow(ctx context.Context, row topology.EpochRow, jumpT
 	defer func() { _ = conn.Close() }() // a session that hangs cannot say anything new
 	_, err = conn.ExecContext(ctx, d.setSequence, jumpTo)
 	if err == nil {
-		_, err = conn.ExecContext(ctx, d.insertEpoch, jumpTo, row.Cluster, int64(row.Epoch), string(row.ID), id.String())
+		_, err = conn.ExecContext(ctx, d.insertEpoch, jumpTo, row.Cluster, int64(row.Epoch), string(row.ID), id.String(), f.position.String())
 	}
 	if err != nil {
 		return gtid.Set{}, s.explain(do, err)

@@ -33,6 +33,26 @@ func (l Line) Foreign(id Set) bool {
 	return slices.ContainsFunc(id.mariadb, l.foreign)
 }
 
+// Covers reports whether a transaction is certainly of the line: between two
+// joints and of the server that reigned, or in the state. The empty set is not.
+func (l Line) Covers(id Set) bool {
+	return len(id.mariadb) > 0 && !slices.ContainsFunc(id.mariadb, func(t triple) bool { return l.foreign(t) || !l.reached(t) })
+}
+
+// reached reports whether the line has come as far as t, on t's own server.
+func (l Line) reached(t triple) bool {
+	if l.State.has(t) {
+		return true
+	}
+	joints := l.joints(t.domain)
+	for i := range joints[:max(0, len(joints)-1)] {
+		if joints[i].after.server == t.server && t.number >= joints[i].after.number && t.number <= joints[i+1].before.number {
+			return true
+		}
+	}
+	return false
+}
+
 func (l Line) foreign(t triple) bool {
 	if tip, ok := l.Tip.mariadb.find(t.domain); ok && t.number > tip.number {
 		return !l.State.has(t)
