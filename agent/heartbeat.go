@@ -74,6 +74,7 @@ func (a *Agent) heartbeat(ctx context.Context) error {
 
 // equalFacts compares what decides, leaving out what merely moves on.
 func equalFacts(a, b topology.Report) bool {
+	a.State, b.State = gtid.State{}, gtid.State{}
 	a.Position, b.Position = gtid.Set{}, gtid.Set{}
 	a.Received, b.Received = gtid.Set{}, gtid.Set{}
 	a.Lag, b.Lag = nil, nil
