@@ -150,6 +150,10 @@ func TestClientsAreToldApart(t *testing.T) {
 
 	// Fact (row 11): an open transaction does not hold read_only up.
 	must(t, w.ops.SetReadOnly(patiently(t)))
+	w.eventually(t, "the open transaction idles", func(topology.Probe) bool {
+		return w.Query("SELECT COUNT(*) FROM information_schema.INNODB_TRX AS t JOIN information_schema.PROCESSLIST AS p "+
+			"ON p.ID=t.trx_mysql_thread_id WHERE p.COMMAND='Sleep'") == "1"
+	})
 	n, err := w.ops.KillIdleClients(patiently(t))
 	if err != nil || n == 0 {
 		t.Fatalf("KillIdleClients = %d, %v; want at least the open transaction", n, err)
