@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 )
 
 // act carries out one action. It returns what the loop should know, or why it
 // did not work; nothing is logged here.
-type act func(a *Agent, ctx context.Context, job job) (func(*state), error)
+type act func(a *Agent, ctx context.Context, job job) (step.Note, error)
 
 // job is an action with the parts of the state that carrying it out needs.
 type job struct {
@@ -75,30 +76,24 @@ var hands = map[topology.Kind]hand{
 	topology.SetVIPs:      {do: (*Agent).setVIPs, limit: limitServer},
 }
 
-// start runs an action in its lane, unless the lane is taken. What fences ends
-// whatever else runs and waits for no lane but its own.
+// start runs an action in its lane, unless the lane is taken; a fence cuts short
+// what else runs.
 func (a *Agent) start(ctx context.Context, s *state, action topology.Action) {
-	lane := action.Kind.Lane()
-	if s.running[lane] != nil {
+	ends, ok := s.Begin(action)
+	if !ok {
 		return
 	}
-	if lane == topology.LaneFence {
-		for _, r := range s.running {
-			r.cancel()
-		}
-		if s.term != nil && action.Kind == topology.EndReign {
-			s.ending = true
-			s.term.End(action.Why)
-		}
+	for _, lane := range ends {
+		s.cancel[lane]()
 	}
-	h := hands[action.Kind]
-	parent := ctx
+	s.live(a.life, action.Why)
+	h, lane, parent := hands[action.Kind], action.Kind.Lane(), ctx
 	if lane == topology.LaneFence {
 		parent = context.WithoutCancel(ctx) // closing must work when everything else is over
 	}
 	run, cancel := context.WithTimeout(parent, h.limit)
-	s.running[lane] = &running{action: action, cancel: cancel, since: time.Now()}
-	j := job{Action: action, cluster: s.cluster, probe: s.probe}
+	s.cancel[lane] = cancel
+	j := job{Action: action, cluster: s.Cluster, probe: s.Probe}
 	if session := s.rests(); session != nil {
 		j.session = held{session, a.clock}
 	}
@@ -114,58 +109,52 @@ func (a *Agent) start(ctx context.Context, s *state, action topology.Action) {
 }
 
 // carryOut does the action and, when it changed mysqld, looks at it again.
-func (a *Agent) carryOut(ctx context.Context, h hand, j job) outcome {
+func (a *Agent) carryOut(ctx context.Context, h hand, j job) step.Outcome {
 	began := time.Now()
 	note, err := h.do(a, ctx, j)
-	o := outcome{action: j.Action, err: err, note: note}
+	o := step.Outcome{Action: j.Action, Err: err, Note: note}
 	if h.fresh {
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeLimit)
 		defer cancel()
 		if p, err := a.db.Observe(look); err == nil {
-			o.probe = a.prober.judge(p)
+			o.Probe = a.prober.judge(p)
 		}
 	}
-	o.took = time.Since(began)
-	if err != nil && j.Kind.Lane() == topology.LaneFence && o.took < fencePause {
-		<-time.After(fencePause - o.took) // nothing holds a fence back, but it must not spin
+	o.Took = time.Since(began)
+	if err != nil && j.Kind.Lane() == topology.LaneFence && o.Took < fencePause {
+		<-time.After(fencePause - o.Took) // nothing holds a fence back, but it must not spin
 	}
 	return o
 }
 
-// finish takes the outcome of an action into the state.
-func (a *Agent) finish(s *state, o outcome) {
-	delete(s.running, o.action.Kind.Lane())
-	if o.probe != nil {
-		s.takeProbe(*o.probe, time.Now())
-	}
-	if o.note != nil {
-		o.note(s)
-	}
-	if o.err != nil {
-		before := s.seen.Failed[o.action.Kind]
-		failed := topology.Failure{At: time.Now(), Why: o.err.Error(), Unit: o.action.Unit()}
-		s.seen.Failed[o.action.Kind] = failed
+// finish takes the outcome of an action into the state, and tells of it.
+func (a *Agent) finish(s *state, o step.Outcome) {
+	again := s.Finish(o, time.Now())
+	s.live(a.life, orElse(o.Action.Why, "over"))
+	if o.Err != nil {
 		level := slog.LevelWarn
-		if errors.Is(o.err, store.ErrGuard) || (before.Unit == failed.Unit && before.Why == failed.Why) {
+		if again || errors.Is(o.Err, store.ErrGuard) {
 			level = slog.LevelDebug // somebody was faster, or the facts have changed: decided anew at once; or it was said before
 		}
-		a.log.Log(a.life, level, "did not work", "action", o.action.String(), "why", o.action.Why, "took", o.took, "err", o.err)
+		a.log.Log(a.life, level, "did not work", "action", o.Action.String(), "why", o.Action.Why, "took", o.Took, "err", o.Err)
 		return
 	}
-	delete(s.seen.Failed, o.action.Kind)
-	a.log.Debug("did", "action", o.action.String(), "took", o.took)
-	if hands[o.action.Kind].event {
-		a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: o.action.Epoch, What: sentence(a.opt.Host, o), Why: o.action.Why})
+	a.log.Debug("did", "action", o.Action.String(), "took", o.Took)
+	if hands[o.Action.Kind].event {
+		a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: o.Action.Epoch, What: sentence(a.opt.Host, o), Why: o.Action.Why})
+	}
+}
+
+// cutShort ends what runs and is no fence.
+func (s *state) cutShort() {
+	for _, lane := range s.Unfenced() {
+		s.cancel[lane]()
 	}
 }
 
 // waitForActions ends what still runs when the loop ends, and waits for it.
 func (a *Agent) waitForActions(s *state) {
-	for _, r := range s.running {
-		if r.action.Kind.Lane() != topology.LaneFence {
-			r.cancel()
-		}
-	}
+	s.cutShort()
 	done := make(chan struct{})
 	go func() { a.actions.Wait(); close(done) }()
 	for {
@@ -178,13 +167,13 @@ func (a *Agent) waitForActions(s *state) {
 }
 
 // sentence tells an event in one English sentence.
-func sentence(self string, o outcome) string {
-	act := o.action
+func sentence(self string, o step.Outcome) string {
+	act := o.Action
 	switch act.Kind {
 	case topology.OpenDoor:
 		return fmt.Sprintf("%s is the writer (epoch %d)", self, act.Epoch)
 	case topology.EndReign:
-		return fmt.Sprintf("%s gave the writer's place up (epoch %d) after %s", self, act.Epoch, o.took.Round(time.Millisecond))
+		return fmt.Sprintf("%s gave the writer's place up (epoch %d) after %s", self, act.Epoch, o.Took.Round(time.Millisecond))
 	case topology.Demote:
 		return self + " closed what it served"
 	case topology.Fetch:

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -33,7 +33,7 @@ var errNoLease = errors.New("there is no lease")
 // placeBid stops the IO thread, and only the IO thread, sees it stopped, reads
 // the position and publishes it (R11, R28). The old writer's address is
 // rejected first: the stop would wait two seconds for a host that is gone.
-func (a *Agent) placeBid(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) placeBid(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -47,7 +47,7 @@ func (a *Agent) placeBid(ctx context.Context, j job) (func(*state), error) {
 }
 
 // bid freezes this host and says how far it has come.
-func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (func(*state), error) {
+func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (step.Note, error) {
 	if err := a.db.StopIO(ctx); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (func(*state), e
 	if err != nil {
 		return nil, err
 	}
-	return wrote(rev), nil
+	return step.Wrote(rev), nil
 }
 
 // dropped says that a host has lost what it bid before, or nothing. START SLAVE
@@ -89,14 +89,9 @@ func dropped(before, now topology.Bid) string {
 	}
 }
 
-// wrote notes a revision that this process made: an older view is not acted upon.
-func wrote(rev topology.Rev) func(*state) {
-	return func(s *state) { s.seen.Rev = max(s.seen.Rev, rev) }
-}
-
 // fetch takes from another host what this one lacks (R33). The bid is seen
 // deleted before the IO thread starts again (R29).
-func (a *Agent) fetch(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) fetch(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -139,7 +134,7 @@ func (a *Agent) untilReceived(ctx context.Context, pos gtid.Set) error {
 
 // campaign asks etcd for the writer's place, in one transaction guarded by
 // everything the decision rested on (R34).
-func (a *Agent) campaign(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) campaign(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -155,7 +150,7 @@ func (a *Agent) campaign(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.begin(j, epoch), nil
+	return a.begin(j, epoch, epoch), nil
 }
 
 // guardsOf names the keys that the decision rested on.
@@ -167,21 +162,15 @@ func (a *Agent) guardsOf(g topology.Guards) store.Guards {
 	return out
 }
 
-// begin makes a won, handed or resumed epoch the term of this process.
-func (a *Agent) begin(j job, epoch topology.Rev) func(*state) {
+// begin makes a won or handed epoch the term of this process. rev is the last
+// thing that it wrote.
+func (a *Agent) begin(j job, epoch, rev topology.Rev) step.Note {
 	a.remembered.reign(j.session.ID(), epoch, j.probe.Incarnation)
-	return func(s *state) {
-		s.term, s.ending = election.NewTerm(a.life, epoch, j.probe.Incarnation), false
-		s.under = j.session.ID()
-		s.seen.Rev = max(s.seen.Rev, epoch)
-		s.seen.Epoch = max(s.seen.Epoch, epoch)
-		s.seen.Cut = map[topology.HostID]gtid.Set{}
-		s.seen.Acked, s.seen.Shunned = time.Time{}, nil
-	}
+	return step.Began(epoch, j.probe.Incarnation, j.session.ID(), rev)
 }
 
 // adopt takes over a reign that was handed to this process (R43).
-func (a *Agent) adopt(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) adopt(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -190,6 +179,5 @@ func (a *Agent) adopt(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	begin := a.begin(j, j.Epoch)
-	return func(s *state) { begin(s); wrote(rev)(s) }, nil
+	return a.begin(j, j.Epoch, rev), nil
 }

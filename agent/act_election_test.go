@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -48,10 +49,10 @@ func TestBidIsPlacedInTheOrderOfTheRules(t *testing.T) {
 	if !r.db.now().Replication.SQL {
 		t.Error("the SQL thread was stopped")
 	}
-	s := newState(0)
-	note(s)
-	if s.seen.Rev != r.etcd.rev {
-		t.Errorf("an older view would be acted upon: %d", s.seen.Rev)
+	s := r.newState(0)
+	note(s.State)
+	if s.Seen.Rev != r.etcd.rev {
+		t.Errorf("an older view would be acted upon: %d", s.Seen.Rev)
 	}
 }
 
@@ -165,7 +166,7 @@ func TestRejectionEndsOnlyForTheHostThatIsFollowed(t *testing.T) {
 func TestCampaignsDiffer(t *testing.T) {
 	r := newRig(t)
 	j, _, _ := r.job(topology.Action{Kind: topology.Campaign})
-	var note func(*state)
+	var note step.Note
 	for range 2 {
 		n, err := r.campaign(bounded(t), j)
 		if err != nil {
@@ -176,10 +177,10 @@ func TestCampaignsDiffer(t *testing.T) {
 	if w := r.etcd.writers; w[0].Agent == w[1].Agent || w[0].ID != selfID || w[0].Previous != epoch {
 		t.Errorf("%+v", w)
 	}
-	s := newState(0)
-	note(s)
-	if s.term.Epoch() != r.etcd.rev || s.term.Incarnation() != oddRun || s.under != leaseID || s.seen.Rev != r.etcd.rev {
-		t.Errorf("term %d of %s under %x, seen %d", s.term.Epoch(), s.term.Incarnation(), s.under, s.seen.Rev)
+	s := r.newState(0)
+	note(s.State)
+	if s.Term.Epoch != r.etcd.rev || s.Term.Incarnation != oddRun || s.Term.Under != leaseID || s.Seen.Rev != r.etcd.rev {
+		t.Errorf("term %d of %s under %x, seen %d", s.Term.Epoch, s.Term.Incarnation, s.Term.Under, s.Seen.Rev)
 	}
 	if k := r.remembered.kept; k.Epoch != r.etcd.rev || k.Lease != leaseID || k.Incarnation != oddRun {
 		t.Errorf("kept %+v", k)
@@ -205,10 +206,10 @@ func TestHandedReignBeginsWithItsPhase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newState(0)
-	note(s)
-	if s.term.Epoch() != epoch || s.seen.Rev != r.etcd.rev {
-		t.Errorf("term %d, seen %d", s.term.Epoch(), s.seen.Rev)
+	s := r.newState(0)
+	note(s.State)
+	if s.Term.Epoch != epoch || s.Seen.Rev != r.etcd.rev {
+		t.Errorf("term %d, seen %d", s.Term.Epoch, s.Seen.Rev)
 	}
 	r.fail("put-phase catching-up", store.ErrUnknownOutcome)
 	if note, err := r.adopt(bounded(t), j); err == nil || note != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -21,7 +22,7 @@ const (
 // demote closes everything: port, VIPs, read_only; SIGKILL when that cannot be
 // confirmed in time or somebody waits for an acknowledgement. Of a replica only
 // the addresses go.
-func (a *Agent) demote(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) demote(ctx context.Context, j job) (step.Note, error) {
 	if j.term == nil && replicaOnly(j.probe) {
 		return nil, a.withdraw(ctx)
 	}
@@ -35,14 +36,9 @@ func replicaOnly(p topology.Probe) bool { return p.Up && p.ReadOnly && p.Waiting
 // endReign closes, and only when that is verified gives the writer key back
 // (R8, R13). The term is over then, whatever etcd says. While closing does not
 // work it goes on ending, and is asked to end again.
-func (a *Agent) endReign(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) endReign(ctx context.Context, j job) (step.Note, error) {
 	if err := a.shut(ctx, j.probe, patienceFor(j)); err != nil {
 		return nil, err
-	}
-	over := func(s *state) {
-		if s.term != nil && s.term.Epoch() == j.Epoch {
-			s.term, s.ending = nil, false
-		}
 	}
 	a.remembered.forgetReign()
 	call, cancel := context.WithTimeout(ctx, limitEtcd)
@@ -51,13 +47,9 @@ func (a *Agent) endReign(ctx context.Context, j job) (func(*state), error) {
 	if err != nil && !errors.Is(err, store.ErrGuard) {
 		// The key hangs on this process's lease: it goes with the lease, or the
 		// rule for foreign keys asks again.
-		return over, fmt.Errorf("give the writer key back: %w", err)
+		return step.Over(j.Epoch), fmt.Errorf("give the writer key back: %w", err)
 	}
-	return func(s *state) {
-		over(s)
-		s.seen.Rev = max(s.seen.Rev, rev)
-		s.seen.Ended = max(s.seen.Ended, j.Epoch)
-	}, nil
+	return step.GaveBack(j.Epoch, rev), nil
 }
 
 // patienceFor never reaches beyond the lease: it must be confirmed by then (R12).

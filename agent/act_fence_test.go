@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -33,11 +34,11 @@ func TestReignEndsInTheOrderOfTheRules(t *testing.T) {
 	if r.did("kill-idle") == 0 {
 		t.Error("clients that do nothing were left connected")
 	}
-	s := newState(0)
-	s.term = termOf(t)
-	note(s)
-	if s.term != nil || s.ending || s.seen.Rev != r.etcd.rev {
-		t.Errorf("after the end: term %v, ending %t, rev %d", s.term, s.ending, s.seen.Rev)
+	s := r.newState(0)
+	r.reignIn(s)
+	note(s.State)
+	if s.Term != (step.Term{}) || s.Seen.Rev != r.etcd.rev {
+		t.Errorf("after the end: term %+v, rev %d", s.Term, s.Seen.Rev)
 	}
 }
 
@@ -77,12 +78,13 @@ func TestKeyIsNeverGivenBackBeforeTheHostIsClosed(t *testing.T) {
 			if killed := !alive(inc); killed != tt.killed {
 				t.Errorf("mysqld killed %t, want %t", killed, tt.killed)
 			}
-			s := newState(0)
-			s.term, s.ending = termOf(t), true
+			s := r.newState(0)
+			r.reignIn(s)
+			s.Term.Ending = true
 			if note != nil {
-				note(s)
+				note(s.State)
 			}
-			if over := s.term == nil && !s.ending; over != tt.dropped {
+			if over := s.Term == (step.Term{}); over != tt.dropped {
 				t.Errorf("the term is over: %t, want %t", over, tt.dropped)
 			}
 		})
@@ -235,10 +237,10 @@ func TestReignIsOverWhateverEtcdSays(t *testing.T) {
 		if known := errors.Is(fate, store.ErrGuard); (err == nil) != known {
 			t.Errorf("%v: err %v", fate, err)
 		}
-		s := newState(0)
-		s.term = termOf(t)
-		note(s)
-		if s.term != nil {
+		s := r.newState(0)
+		r.reignIn(s)
+		note(s.State)
+		if s.Term.Epoch != 0 {
 			t.Errorf("%v: the term goes on", fate)
 		}
 	}

@@ -4,19 +4,20 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 )
 
 // follow points this host at the writer. A bid is seen deleted first (R29); the
 // rejection of its address ends, if it was a deposed writer.
-func (a *Agent) follow(ctx context.Context, j job) (func(*state), error) {
-	note := func(*state) {}
+func (a *Agent) follow(ctx context.Context, j job) (step.Note, error) {
+	var note step.Note
 	if j.Bid != nil {
 		rev, err := a.store.DeleteBid(ctx, a.id, j.BidRev)
 		if err != nil {
 			return nil, err
 		}
-		note = wrote(rev)
+		note = step.Wrote(rev)
 	}
 	if err := a.accept(ctx, j.Addr, j.Port); err != nil {
 		return note, err
@@ -37,11 +38,11 @@ func (a *Agent) accept(ctx context.Context, addr netip.Addr, port uint16) error 
 	return nil
 }
 
-func (a *Agent) leaveSource(ctx context.Context, _ job) (func(*state), error) {
+func (a *Agent) leaveSource(ctx context.Context, _ job) (step.Note, error) {
 	return nil, a.db.LeaveSource(ctx)
 }
 
-func (a *Agent) startSQL(ctx context.Context, _ job) (func(*state), error) {
+func (a *Agent) startSQL(ctx context.Context, _ job) (step.Note, error) {
 	return nil, a.db.StartSQL(ctx)
 }
 
@@ -58,7 +59,7 @@ func (a *Agent) attach(ctx context.Context, from dbops.Source) error {
 
 // setSemi turns acknowledging on, or detaches: who is not counted on is not
 // attached either.
-func (a *Agent) setSemi(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) setSemi(ctx context.Context, j job) (step.Note, error) {
 	if !j.On {
 		if err := a.db.StopIO(ctx); err != nil {
 			return nil, err
@@ -67,14 +68,14 @@ func (a *Agent) setSemi(ctx context.Context, j job) (func(*state), error) {
 	return nil, a.db.SetSemiReplica(ctx, j.On)
 }
 
-func (a *Agent) reattach(ctx context.Context, _ job) (func(*state), error) {
+func (a *Agent) reattach(ctx context.Context, _ job) (step.Note, error) {
 	return nil, a.db.Reattach(ctx)
 }
 
-func (a *Agent) remember(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) remember(ctx context.Context, j job) (step.Note, error) {
 	rev, err := a.store.PutMemory(ctx, a.opt.Host, j.Guards.Memory, *j.Memory)
 	if err != nil {
 		return nil, err
 	}
-	return wrote(rev), nil
+	return step.Wrote(rev), nil
 }

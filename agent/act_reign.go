@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/topology/gtid"
@@ -18,7 +17,7 @@ var errTermOver = errors.New("the reign is over")
 
 // waitApplied waits for the relay log. Before a host is pointed at a writer that
 // it rejected as a deposed one, that writer is let in: it may be the source already.
-func (a *Agent) waitApplied(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) waitApplied(ctx context.Context, j job) (step.Note, error) {
 	if j.Addr.IsValid() {
 		if err := a.accept(ctx, j.Addr, j.Port); err != nil {
 			return nil, err
@@ -30,7 +29,7 @@ func (a *Agent) waitApplied(ctx context.Context, j job) (func(*state), error) {
 // becomeSource drops the replica side and turns semi-sync on. The agent's own
 // tables are made before that, while no acknowledgement is needed; the epoch
 // row that follows proves that they arrived.
-func (a *Agent) becomeSource(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) becomeSource(ctx context.Context, j job) (step.Note, error) {
 	if err := a.ports.Refuse(ctx, nil, j.Port); err != nil {
 		return nil, err
 	}
@@ -40,7 +39,7 @@ func (a *Agent) becomeSource(ctx context.Context, j job) (func(*state), error) {
 	return nil, a.db.BecomeSource(ctx)
 }
 
-func (a *Agent) putPhase(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) putPhase(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -48,32 +47,32 @@ func (a *Agent) putPhase(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	return wrote(rev), nil
+	return step.Wrote(rev), nil
 }
 
 // writeRow writes the first transaction of the reign. It returns when a replica
 // has acknowledged it.
-func (a *Agent) writeRow(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) writeRow(ctx context.Context, j job) (step.Note, error) {
 	row := topology.EpochRow{Cluster: j.cluster.Spec.Value.ID, Epoch: j.Epoch, ID: a.id}
 	_, err := a.db.WriteEpochRow(ctx, row, j.Jump)
 	return nil, err
 }
 
-func (a *Agent) nudge(ctx context.Context, _ job) (func(*state), error) {
+func (a *Agent) nudge(ctx context.Context, _ job) (step.Note, error) {
 	return nil, a.db.WriteNudge(ctx)
 }
 
-func (a *Agent) putReign(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) putReign(ctx context.Context, j job) (step.Note, error) {
 	rev, err := a.store.PutReign(ctx, j.Epoch, j.Guards.Reign, *j.Reign)
 	if err != nil {
 		return nil, err
 	}
-	return wrote(rev), nil
+	return step.Wrote(rev), nil
 }
 
 // openDoor opens in the order of R8 and R39: who may not acknowledge is shut
 // out, the lease is looked at once more, then port, server, VIP, and the phase.
-func (a *Agent) openDoor(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) openDoor(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil || j.term == nil {
 		return nil, errNoLease
 	}
@@ -90,10 +89,7 @@ func (a *Agent) openDoor(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(s *state) {
-		wrote(rev)(s)
-		s.seen.Shunned = j.Shun
-	}, nil
+	return step.Opened(rev, j.Shun), nil
 }
 
 func portOf(j job, host string) uint16 {
@@ -101,35 +97,16 @@ func portOf(j job, host string) uint16 {
 	return h.ReplicationPort
 }
 
-func (a *Agent) setShun(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) setShun(ctx context.Context, j job) (step.Note, error) {
 	if err := a.ports.Refuse(ctx, j.Shun, portOf(j, a.opt.Host)); err != nil {
 		return nil, err
 	}
-	return func(s *state) {
-		s.seen.Shunned = j.Shun
-		s.seen.Cut = stillCut(s.seen.Cut, j)
-	}, nil
-}
-
-// stillCut leaves out who may attach again: should it go once more, it is cut
-// anew, and the others must then hold the position of that moment (R23).
-func stillCut(cut map[topology.HostID]gtid.Set, j job) map[topology.HostID]gtid.Set {
-	out := map[topology.HostID]gtid.Set{}
-	for _, h := range j.cluster.Spec.Value.Hosts {
-		_, id, _ := j.cluster.ReportOf(h.Name)
-		if id == "" {
-			id = j.cluster.Memories[h.Name].Value.ID
-		}
-		if pos, ok := cut[id]; ok && slices.Contains(j.Shun, h.Address) {
-			out[id] = pos
-		}
-	}
-	return out
+	return step.Shunned(j.Shun, j.cluster), nil
 }
 
 // cutAcker ends a replica's admission and its connection, and then reads the
 // position that the others must reach before the set may shrink (R23).
-func (a *Agent) cutAcker(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) cutAcker(ctx context.Context, j job) (step.Note, error) {
 	if err := a.ports.Refuse(ctx, j.Shun, j.Port); err != nil {
 		return nil, err
 	}
@@ -140,32 +117,22 @@ func (a *Agent) cutAcker(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(s *state) {
-		cut := maps.Clone(s.seen.Cut)
-		if cut == nil {
-			cut = map[topology.HostID]gtid.Set{}
-		}
-		cut[j.HostID] = p.Position
-		s.seen.Cut, s.seen.Shunned = cut, j.Shun
-	}, nil
+	return step.CutOff(j.HostID, p.Position, j.Shun), nil
 }
 
-func (a *Agent) settle(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) settle(ctx context.Context, j job) (step.Note, error) {
 	rev, err := a.store.AdvanceSwitchover(ctx, j.Epoch, j.Guards.Order, *j.Order)
 	if err != nil {
 		return nil, err
 	}
-	return func(s *state) {
-		wrote(rev)(s)
-		s.seen.Drained = time.Time{}
-	}, nil
+	return step.Settled(rev), nil
 }
 
 // drain stops writing here for a planned switchover: read_only first, and idle
 // clients are told while the VIP can still carry it (a client that is told comes
 // back at once, one that is not waits for its own time-out); then the VIP goes,
 // and the position is read twice (R42).
-func (a *Agent) drain(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) drain(ctx context.Context, j job) (step.Note, error) {
 	if err := a.db.SetReadOnly(ctx); err != nil {
 		return nil, err
 	}
@@ -185,10 +152,7 @@ func (a *Agent) drain(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(s *state) {
-		wrote(rev)(s)
-		s.seen.Drained = time.Now()
-	}, nil
+	return step.Drained(rev, time.Now()), nil
 }
 
 // restingPosition is where a read-only server stands, read twice.
@@ -210,7 +174,7 @@ func (a *Agent) restingPosition(ctx context.Context) (gtid.Set, error) {
 }
 
 // stopForOrder is the target's part: everything is applied, nothing more comes.
-func (a *Agent) stopForOrder(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) stopForOrder(ctx context.Context, j job) (step.Note, error) {
 	if err := a.db.StopIO(ctx); err != nil {
 		return nil, err
 	}
@@ -225,24 +189,18 @@ func (a *Agent) stopForOrder(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	return wrote(rev), nil
+	return step.Wrote(rev), nil
 }
 
 // handOver gives the writer key to the target in one transaction (R43). What is
 // not known to have happened is left to the next reading of etcd: this host
 // stays read-only until then.
-func (a *Agent) handOver(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) handOver(ctx context.Context, j job) (step.Note, error) {
 	target := topology.Writer{ID: j.HostID, Name: j.Host, Best: j.Position, Previous: j.Epoch}
 	rev, err := a.store.HandOver(ctx, j.Epoch, j.cluster.Switchover, target, j.Lease)
 	if err != nil {
 		return nil, err
 	}
 	a.remembered.forgetReign()
-	return func(s *state) {
-		wrote(rev)(s)
-		if s.term != nil {
-			s.term.End("handed over to " + j.Host)
-			s.term, s.ending = nil, false
-		}
-	}, nil
+	return step.HandedOver(rev), nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -28,10 +29,10 @@ func TestAckerIsCutInTheOrderOfTheRules(t *testing.T) {
 	if got := r.order(want...); !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
 	}
-	s := newState(0)
-	before := s.seen.Cut
-	note(s)
-	if got := s.seen.Cut["id-2"].String(); got != "0-1-9" {
+	s := r.newState(0)
+	before := s.Seen.Cut
+	note(s.State)
+	if got := s.Seen.Cut["id-2"].String(); got != "0-1-9" {
 		t.Errorf("cut at %s", got)
 	}
 	if len(before) > 0 {
@@ -72,9 +73,9 @@ func TestDrainStopsWritingBeforeItSaysSo(t *testing.T) {
 	if got := r.etcd.cluster.Switchover.Value.Position.String(); got != "0-1-5" {
 		t.Errorf("position %s", got)
 	}
-	s := newState(0)
-	note(s)
-	if s.seen.Drained.IsZero() {
+	s := r.newState(0)
+	note(s.State)
+	if s.Seen.Drained.IsZero() {
 		t.Error("the limit does not count")
 	}
 }
@@ -115,14 +116,15 @@ func TestDrainSaysNothingOfAServerThatStillMoves(t *testing.T) {
 func TestHandOverEndsTheTermOnlyWhenItIsKnown(t *testing.T) {
 	act := topology.Action{Kind: topology.HandOver, Host: "db2", HostID: "id-2", Lease: otherLease}
 	r := newRig(t)
-	j, _, term := r.job(act)
+	j, _, _ := r.job(act)
 	note, err := r.handOver(bounded(t), j)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newState(0)
-	s.term = term
-	note(s)
+	s := r.newState(0)
+	r.reignIn(s)
+	term := s.term
+	r.finish(s, step.Outcome{Action: j.Action, Note: note})
 	if s.term != nil || term.Context().Err() == nil || r.etcd.target != otherLease || r.etcd.writers[0].Previous != epoch {
 		t.Errorf("term %v, target %x, %+v", s.term, r.etcd.target, r.etcd.writers)
 	}

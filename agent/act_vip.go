@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -13,7 +14,7 @@ const probeWait = 60 * time.Millisecond
 
 // claimVIP takes a free reader VIP: the claim first, then the address (R54).
 // Somebody who answers for it is reported and delays the claim by one try (R55).
-func (a *Agent) claimVIP(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) claimVIP(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -26,11 +27,11 @@ func (a *Agent) claimVIP(ctx context.Context, j job) (func(*state), error) {
 	if unknown == nil && mac != nil {
 		a.foreign.report(vip, mac.String())
 	}
-	return wrote(rev), nil
+	return step.Wrote(rev), nil
 }
 
 // giveUpVIP lets a reader VIP go: the address first, then the claim (R54).
-func (a *Agent) giveUpVIP(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) giveUpVIP(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
@@ -41,10 +42,10 @@ func (a *Agent) giveUpVIP(ctx context.Context, j job) (func(*state), error) {
 	if err != nil {
 		return nil, err
 	}
-	return wrote(rev), nil
+	return step.Wrote(rev), nil
 }
 
 // setVIPs makes the addresses on the interface those that are wanted.
-func (a *Agent) setVIPs(ctx context.Context, j job) (func(*state), error) {
+func (a *Agent) setVIPs(ctx context.Context, j job) (step.Note, error) {
 	return nil, a.serve(ctx, j, j.VIPs)
 }

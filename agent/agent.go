@@ -49,7 +49,7 @@ type Agent struct {
 	kernel *vip.Manager
 
 	in         inbox
-	reports    chan dispatch
+	reports    chan topology.Report
 	guards     chan guarded
 	prober     *prober
 	history    *historian
@@ -85,7 +85,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Agent, error) {
 func open(ctx context.Context, cfg Config, log *slog.Logger, dry bool) (_ *Agent, err error) {
 	a := &Agent{
 		dry: dry,
-		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan dispatch, 1),
+		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan topology.Report, 1),
 		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 	}
 	a.lastProbe.Store(topology.Probe{})
@@ -127,9 +127,9 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	defer func() { _ = a.close() }()
 	group, ctx := errgroup.WithContext(ctx)
 	a.life = ctx
-	s := newState(a.remembered.highest.Epoch(a.clusterID))
-	s.takeProbe(a.prober.look(ctx), time.Now())
-	a.lastProbe.Store(s.probe)
+	s := a.newState(a.remembered.highest.Epoch(a.clusterID))
+	s.TakeProbe(a.prober.look(ctx), time.Now())
+	a.lastProbe.Store(s.Probe)
 	if err := a.takeUp(ctx, s); err != nil {
 		return err
 	}

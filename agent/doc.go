@@ -4,7 +4,7 @@
 // written to. It never judges by itself and never touches another host.
 //
 // One failover, followed through the files: probe.go notices that mysqld died;
-// loop.go builds the view (state.go) and asks topology.Decide; act.go runs what
+// loop.go gathers, and agent/step holds what is known and asks topology.Decide; act.go runs what
 // it says, one action a lane: act_fence.go closes and gives the writer key back;
 // on the other hosts act_election.go bids, fetches and campaigns; act_reign.go
 // makes the winner a source, writes the epoch row and opens; act_follow.go

@@ -10,17 +10,23 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 )
 
-func termOf(t *testing.T) *election.Term {
-	t.Helper()
-	term := election.NewTerm(t.Context(), epoch, oddRun)
-	t.Cleanup(func() { term.End("the test is over") })
-	return term
+// reignIn makes the state that of a writer, under its lease if it has one.
+func (r *rig) reignIn(s *state) {
+	under := leaseID
+	if s.session != nil {
+		under = s.session.ID()
+	}
+	step.Resumed(epoch, oddRun, under)(s.State)
+	s.live(r.t.Context(), "")
+	term := s.term
+	r.t.Cleanup(func() { term.End("the test is over") })
 }
 
 // R8 and R39: who may not acknowledge is shut out, then port, server, VIP, phase.
@@ -36,10 +42,10 @@ func TestDoorOpensInTheOrderOfTheRules(t *testing.T) {
 	if got := r.order(want...); !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
 	}
-	s := newState(0)
-	note(s)
-	if !slices.Equal(s.seen.Shunned, j.Shun) {
-		t.Errorf("shunned %v", s.seen.Shunned)
+	s := r.newState(0)
+	note(s.State)
+	if !slices.Equal(s.Seen.Shunned, j.Shun) {
+		t.Errorf("shunned %v", s.Seen.Shunned)
 	}
 }
 
@@ -109,8 +115,9 @@ func TestOpeningThatIsVoidHalfwayEndsClosed(t *testing.T) {
 func TestFenceEndsAnOpeningAndTheHostIsClosed(t *testing.T) {
 	r := newRig(t)
 	inc := r.run()
-	s := newState(0)
-	s.probe, s.cluster, s.term = r.db.now(), cluster(), termOf(t)
+	s := r.newState(0)
+	s.Probe, s.Cluster = r.db.now(), cluster()
+	r.reignIn(s)
 	sent, answer := make(chan struct{}), make(chan struct{})
 	r.hook("writable", func(ctx context.Context) error {
 		close(sent)
@@ -143,8 +150,8 @@ func TestFenceEndsAnOpeningAndTheHostIsClosed(t *testing.T) {
 	if r.did("drop-writer") != 1 || r.last("writable", "read-only", "drop-writer") != "drop-writer" {
 		t.Errorf("key: %v", r.order("writable", "read-only", "drop-writer"))
 	}
-	if s.term != nil || len(s.running) > 0 {
-		t.Errorf("term %v, running %v", s.term, s.running)
+	if s.term != nil || len(s.Busy()) > 0 {
+		t.Errorf("term %v, running %v", s.term, s.Busy())
 	}
 }
 
@@ -152,7 +159,8 @@ func TestFenceEndsAnOpeningAndTheHostIsClosed(t *testing.T) {
 func startJob(r *rig, s *state, j job) (result func() error) {
 	lane := j.Kind.Lane()
 	run, cancel := context.WithCancel(r.t.Context())
-	s.running[lane] = &running{action: j.Action, cancel: cancel, since: time.Now()}
+	s.Begin(j.Action)
+	s.cancel[lane] = cancel
 	var err error
 	done := make(chan struct{})
 	r.actions.Add(1)
@@ -160,7 +168,7 @@ func startJob(r *rig, s *state, j job) (result func() error) {
 		defer r.actions.Done()
 		defer cancel()
 		o := r.carryOut(run, hands[j.Kind], j)
-		err = o.err
+		err = o.Err
 		close(done)
 		r.in.outcomes <- o
 	}()

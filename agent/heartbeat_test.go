@@ -23,7 +23,7 @@ func beating(t *testing.T, test func(r *rig, say func(lease topology.LeaseID, ch
 		test(r, func(lease topology.LeaseID, change func(*topology.Report)) {
 			change(&now)
 			now.Lease = lease
-			latest(r.reports, dispatch{lease: lease, r: now})
+			latest(r.reports, now)
 			synctest.Wait()
 		})
 		cancel()
@@ -118,13 +118,13 @@ func TestReportThatWasNotWrittenIsTriedAgain(t *testing.T) {
 // lease that has run out would leave the cluster without a writer.
 func TestReportNamesNoLeaseThatHasRunOut(t *testing.T) {
 	r := newRig(t)
-	s := newState(0)
-	s.cluster = cluster()
-	if d := r.report(s, false); d.lease != 0 || d.r.Lease != 0 {
+	s := r.newState(0)
+	s.Cluster = cluster()
+	if d := r.report(s, false); d.Lease != 0 {
 		t.Errorf("%+v", d)
 	}
-	s.probe = topology.Probe{Problems: []string{"log_bin is off", "server_id is 0"}, Epoch: topology.EpochRow{Cluster: "another", Epoch: 99}}
-	if d := r.report(s, false); d.r.Unable != "log_bin is off" || d.r.EpochRow != 0 || d.r.Fence != "fake" || d.r.Address != db1 {
-		t.Errorf("%+v", d.r)
+	s.Probe = topology.Probe{Problems: []string{"log_bin is off", "server_id is 0"}, Epoch: topology.EpochRow{Cluster: "another", Epoch: 99}}
+	if d := r.report(s, false); d.Unable != "log_bin is off" || d.EpochRow != 0 || d.Fence != "fake" || d.Address != db1 {
+		t.Errorf("%+v", d)
 	}
 }

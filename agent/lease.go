@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -116,16 +117,16 @@ func (a *Agent) resumeReign(ctx context.Context, s *state) bool {
 		a.log.Info("does not resume the last reign", "why", err)
 		return false
 	}
-	w, inc := c.Writer, s.probe.Incarnation
+	w, inc := c.Writer, s.Probe.Incarnation
 	same := w.Rev == a.kept.Epoch && w.Value.ID == a.id && w.Lease == a.kept.Lease &&
-		inc != "" && inc == a.kept.Incarnation && c.Phase.Value.Incarnation == inc && s.probe.Up
+		inc != "" && inc == a.kept.Incarnation && c.Phase.Value.Incarnation == inc && s.Probe.Up
 	if !same {
 		a.log.Info("does not resume the last reign: another epoch, lease or run of mysqld", "epoch", a.kept.Epoch)
 		return false
 	}
-	s.under = a.kept.Lease
-	s.term = election.NewTerm(a.life, a.kept.Epoch, inc) //nolint:contextcheck // a term outlives this call
-	a.reigning.Store(true)                               // the dead-man must know before the loop runs
+	step.Resumed(a.kept.Epoch, inc, a.kept.Lease)(s.State)
+	s.live(a.life, "")     //nolint:contextcheck // a term outlives this call
+	a.reigning.Store(true) // the dead-man must know before the loop runs
 	a.remembered.reign(a.kept.Lease, a.kept.Epoch, inc)
 	a.history.add(topology.Event{At: time.Now(), Host: a.opt.Host, Epoch: a.kept.Epoch,
 		What: a.opt.Host + " resumed its reign", Why: "its agent was restarted within the lease"})

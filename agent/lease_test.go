@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -40,9 +41,9 @@ func TestReignIsResumedOnlyWhenNothingDiffers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
 			r.kept = election.Runtime{Lease: leaseID, Epoch: epoch, Incarnation: oddRun}
-			c, s := cluster(), newState(0)
-			s.probe = r.db.now()
-			tt.differ(r, &c, &s.probe)
+			c, s := cluster(), r.newState(0)
+			s.Probe = r.db.now()
+			tt.differ(r, &c, &s.Probe)
 			r.etcd.cluster = c
 			if got := r.resumeReign(bounded(t), s); got != tt.want {
 				t.Fatalf("resumed %t, want %t", got, tt.want)
@@ -53,8 +54,8 @@ func TestReignIsResumedOnlyWhenNothingDiffers(t *testing.T) {
 				}
 				return
 			}
-			if s.term.Epoch() != epoch || s.term.Incarnation() != oddRun || s.under != leaseID {
-				t.Errorf("term %d of %s under %x", s.term.Epoch(), s.term.Incarnation(), s.under)
+			if s.term.Epoch() != epoch || s.term.Incarnation() != oddRun || s.Term.Under != leaseID {
+				t.Errorf("term %d of %s under %x", s.term.Epoch(), s.term.Incarnation(), s.Term.Under)
 			}
 			if !r.reigning.Load() {
 				t.Error("the dead-man would not close this writer before the loop has turned")
@@ -81,8 +82,8 @@ func TestAddressesOfTheLastAgentStayOnlyWhenItIsResumed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, l := bubble(t)
 				r.vips.kernel.Leave(writerVIP, 2*time.Second)
-				s := newState(0)
-				s.probe = r.db.now()
+				s := r.newState(0)
+				s.Probe = r.db.now()
 				if tt.lease {
 					r.resumed = r.session(l)
 					r.kept = tt.kept
@@ -107,9 +108,10 @@ func TestReignDoesNotRestOnTheNextLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, l := bubble(t)
 		first, second := r.session(l), r.session(l)
-		s := newState(0)
-		s.cluster, s.probe = cluster(), r.db.now()
-		s.term, s.under, s.session = termOf(t), first.ID(), first
+		s := r.newState(0)
+		s.Cluster, s.Probe = cluster(), r.db.now()
+		s.session = first
+		r.reignIn(s)
 		if got := s.lease(r.clock); got.ID != first.ID() || got.Left <= 0 {
 			t.Fatalf("%+v", got)
 		}
@@ -117,11 +119,11 @@ func TestReignDoesNotRestOnTheNextLease(t *testing.T) {
 		if got := s.lease(r.clock); got.ID != 0 || got.Left > 0 {
 			t.Errorf("%+v", got)
 		}
-		acts := topology.Decide(r.view(s, nil, time.Now()))
+		acts := topology.Decide(s.View(r.reading(s, nil, time.Now())))
 		if len(acts) != 1 || acts[0].Kind != topology.EndReign {
 			t.Errorf("decided %v", acts)
 		}
-		s.term = nil
+		step.Over(epoch)(s.State)
 		if got := s.lease(r.clock); got.ID != second.ID() || got.Left <= 0 {
 			t.Errorf("after the reign: %+v", got)
 		}

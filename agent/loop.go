@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -18,7 +19,7 @@ type inbox struct {
 	probes   chan topology.Probe
 	sessions chan *election.Session
 	renewed  chan struct{}
-	outcomes chan outcome
+	outcomes chan step.Outcome
 }
 
 func newInbox() inbox {
@@ -26,7 +27,7 @@ func newInbox() inbox {
 		probes:   make(chan topology.Probe, 1),
 		sessions: make(chan *election.Session, 1),
 		renewed:  make(chan struct{}, 1),
-		outcomes: make(chan outcome, 8),
+		outcomes: make(chan step.Outcome, 8),
 	}
 }
 
@@ -56,9 +57,9 @@ func (a *Agent) loop(ctx context.Context, s *state) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case c := <-a.in.clusters:
-			s.takeCluster(c, time.Now())
+			s.TakeCluster(c, time.Now())
 		case p := <-a.in.probes:
-			s.takeProbe(p, time.Now())
+			s.TakeProbe(p, time.Now())
 		case session := <-a.in.sessions:
 			s.session = session
 		case o := <-a.in.outcomes:
@@ -79,11 +80,7 @@ func (a *Agent) loop(ctx context.Context, s *state) error {
 
 // turn is one round of decide and act.
 func (a *Agent) turn(ctx context.Context, s *state) {
-	now := time.Now()
-	s.checks.sample(s, a.opt.Host, now)
-	s.seen.Good = s.checks.good
-	v := a.view(s, a.vips.Held(), now)
-	actions := topology.Decide(v)
+	v, actions := s.Turn(a.reading(s, a.vips.Held(), time.Now()))
 	a.tell(v, actions)
 	for _, act := range actions {
 		a.start(ctx, s, act)
@@ -97,8 +94,8 @@ func (a *Agent) turn(ctx context.Context, s *state) {
 // pace makes the probe look more often while the cluster is between two reigns,
 // when a millisecond counts, and less often otherwise.
 func (a *Agent) pace(s *state) {
-	steady := s.cluster.Writer.Present() && s.cluster.Phase.Value.Step == topology.Ready
-	period := s.cluster.Spec.Value.Timing.Probe.D()
+	steady := s.Cluster.Writer.Present() && s.Cluster.Phase.Value.Step == topology.Ready
+	period := s.Cluster.Spec.Value.Timing.Probe.D()
 	if period <= 0 {
 		period = probePeriod
 	}

@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
-	"github.com/mmm-ha/mmm/topology/gtid"
 )
 
 func TestNewestValueWaits(t *testing.T) {
@@ -31,92 +31,13 @@ func TestNewestValueWaits(t *testing.T) {
 	}
 }
 
-func TestOlderReadingOfMysqldIsNotTaken(t *testing.T) {
-	s := newState(0)
-	s.takeProbe(topology.Probe{At: noon, Incarnation: "new"}, noon)
-	s.takeProbe(topology.Probe{At: noon.Add(-time.Millisecond), Incarnation: "old"}, noon)
-	if s.probe.Incarnation != "new" {
-		t.Error("an older reading was taken")
-	}
-}
-
-func TestWaitingAndAckedCountFromTheFirstReading(t *testing.T) {
-	s := newState(0)
-	s.term = termOf(t)
-	read := func(at time.Time, waiting int, row topology.Rev) {
-		s.takeProbe(topology.Probe{At: at, Waiting: waiting, Epoch: topology.EpochRow{Epoch: row}}, at)
-	}
-	read(noon, 1, epoch)
-	read(noon.Add(time.Second), 3, epoch)
-	if !s.seen.Waiting.Equal(noon) || !s.seen.Acked.Equal(noon) {
-		t.Errorf("waiting %s, acked %s", s.seen.Waiting, s.seen.Acked)
-	}
-	read(noon.Add(2*time.Second), 0, epoch-1) // the row of another reign
-	if !s.seen.Waiting.IsZero() || !s.seen.Acked.IsZero() {
-		t.Errorf("waiting %s, acked %s", s.seen.Waiting, s.seen.Acked)
-	}
-}
-
-// R17: an etcd that is older than what was seen teaches no epoch, and a row of
-// another cluster none either.
-func TestEpochsOfOthersAreNotLearned(t *testing.T) {
-	s := newState(100)
-	c := cluster()
-	c.Rev = 50
-	s.takeCluster(c, noon)
-	s.takeProbe(topology.Probe{At: noon, Epoch: topology.EpochRow{Cluster: "another", Epoch: 900}}, noon)
-	if s.seen.Epoch != 100 {
-		t.Errorf("learned %d", s.seen.Epoch)
-	}
-	s.takeProbe(topology.Probe{At: noon, Epoch: topology.EpochRow{Cluster: "c-1", Epoch: 120}}, noon)
-	c.Rev, c.Writer.Rev = 200, 130
-	s.takeCluster(c, noon)
-	if s.seen.Epoch != 130 {
-		t.Errorf("learned %d", s.seen.Epoch)
-	}
-}
-
-// The limits of an order count from its own beginning, also when the watch
-// never showed the moment between two orders.
-func TestEachOrderHasItsOwnTime(t *testing.T) {
-	s := newState(0)
-	c := cluster()
-	see := func(step topology.SwitchStep, asked, now time.Time) {
-		c.Switchover = topology.Entry[topology.Switchover]{Rev: 20, Value: topology.Switchover{Step: step, Asked: asked}}
-		s.takeCluster(c, now)
-	}
-	see(topology.Asked, noon, noon)
-	s.seen.Drained = noon
-	see(topology.Drained, noon, noon.Add(time.Second))
-	if !s.seen.Order.Equal(noon) || s.seen.Drained.IsZero() {
-		t.Errorf("a step made it another order: %s", s.seen.Order)
-	}
-	second := noon.Add(time.Minute)
-	see(topology.Asked, second, second)
-	if !s.seen.Order.Equal(second) || !s.seen.Drained.IsZero() {
-		t.Errorf("the second order counts from %s, drained %s", s.seen.Order, s.seen.Drained)
-	}
-	see(topology.Done, second, second)
-	if !s.seen.Order.IsZero() {
-		t.Error("a settled order goes on")
-	}
-}
-
-func TestCutOfAHostThatLeftTheSetIsForgotten(t *testing.T) {
-	s := newState(0)
-	s.seen.Cut = map[topology.HostID]gtid.Set{"id-2": {}, "id-3": {}}
-	s.takeCluster(cluster(), noon)
-	if _, in := s.seen.Cut["id-2"]; !in || len(s.seen.Cut) != 1 {
-		t.Errorf("%v", s.seen.Cut)
-	}
-}
-
 // Lanes: one action each; a fence ends the others and has a lane of its own.
 func TestLaneTakesOneActionAndAFenceEndsTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := bubble(t)
-		s := newState(0)
-		s.probe, s.cluster, s.term = r.db.now(), cluster(), termOf(t)
+		s := r.newState(0)
+		s.Probe, s.Cluster = r.db.now(), cluster()
+		r.reignIn(s)
 		term := s.term
 		for _, verb := range []string{"nudge", "start-sql", "put-memory"} {
 			r.hook(verb, hang)
@@ -129,12 +50,12 @@ func TestLaneTakesOneActionAndAFenceEndsTheOthers(t *testing.T) {
 			r.Agent.start(t.Context(), s, act)
 		}
 		synctest.Wait()
-		if len(s.running) != 3 || r.did("epoch-row")+r.did("follow") > 0 {
-			t.Errorf("running %v", s.busy())
+		if len(s.Busy()) != 3 || r.did("epoch-row")+r.did("follow") > 0 {
+			t.Errorf("running %v", s.Busy())
 		}
 		r.Agent.start(t.Context(), s, topology.Action{Kind: topology.EndReign, Epoch: epoch, Why: "a test"})
-		if !s.ending || term.Context().Err() == nil || term.Reason() != "a test" {
-			t.Errorf("ending %t, reason %q", s.ending, term.Reason())
+		if !s.Term.Ending || term.Context().Err() == nil || term.Reason() != "a test" {
+			t.Errorf("ending %t, reason %q", s.Term.Ending, term.Reason())
 		}
 		began := time.Now()
 		for range 4 {
@@ -143,8 +64,8 @@ func TestLaneTakesOneActionAndAFenceEndsTheOthers(t *testing.T) {
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("took %s of the bubble's time", took)
 		}
-		if len(s.running) > 0 || s.term != nil {
-			t.Errorf("running %v, term %v", s.busy(), s.term)
+		if len(s.Busy()) > 0 || s.term != nil {
+			t.Errorf("running %v, term %v", s.Busy(), s.term)
 		}
 	})
 }
@@ -152,8 +73,8 @@ func TestLaneTakesOneActionAndAFenceEndsTheOthers(t *testing.T) {
 // Without the loop nobody reads outcomes; that must not hold up an action.
 func TestOutcomesNeverBlockAnAction(t *testing.T) {
 	r := newRig(t)
-	s := newState(0)
-	s.probe, s.cluster = r.db.now(), cluster()
+	s := r.newState(0)
+	s.Probe, s.Cluster = r.db.now(), cluster()
 	for _, act := range []topology.Action{{Kind: topology.Demote}, {Kind: topology.StartSQL}, {Kind: topology.Nudge},
 		{Kind: topology.Remember, Memory: &topology.Memory{}}, {Kind: topology.SetVIPs}} {
 		r.Agent.start(t.Context(), s, act)
@@ -172,8 +93,9 @@ func TestOutcomesNeverBlockAnAction(t *testing.T) {
 func TestLoopWaitsForItsActionsAndNeverCutsAFence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := bubble(t)
-		s := newState(0)
-		s.probe, s.cluster, s.term = r.db.now(), cluster(), termOf(t)
+		s := r.newState(0)
+		s.Probe, s.Cluster = r.db.now(), cluster()
+		r.reignIn(s)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- r.loop(ctx, s) }() // no lease: it gives the reign up
@@ -200,17 +122,17 @@ func TestLoopWaitsForItsActionsAndNeverCutsAFence(t *testing.T) {
 func TestFailedEndOfAReignIsAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, l := bubble(t)
-		s := newState(0)
-		s.cluster, s.probe, s.session, s.term = cluster(), r.db.now(), r.session(l), termOf(t)
-		s.under = s.session.ID()
-		s.probe.Up, s.probe.Why = false, "no answer" // and oddRun cannot be killed
+		s := r.newState(0)
+		s.Cluster, s.Probe, s.session = cluster(), r.db.now(), r.session(l)
+		r.reignIn(s)
+		s.Probe.Up, s.Probe.Why = false, "no answer" // and oddRun cannot be killed
 		r.fail("observe", errBroken)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		began := time.Now()
 		const tries = 5
 		for range tries {
-			acts := topology.Decide(r.view(s, nil, time.Now()))
+			acts := topology.Decide(s.View(r.reading(s, nil, time.Now())))
 			if len(acts) == 0 || acts[0].Kind != topology.EndReign {
 				t.Fatalf("decided %v", acts)
 			}
@@ -228,25 +150,25 @@ func TestFailedEndOfAReignIsAskedForAgain(t *testing.T) {
 
 func TestFailuresAreRememberedByKind(t *testing.T) {
 	r := newRig(t)
-	s := newState(0)
+	s := r.newState(0)
 	for i := range 1000 {
 		act := topology.Action{Kind: topology.Follow, Host: fmt.Sprint("db", i)}
-		r.finish(s, outcome{action: act, err: errBroken})
+		r.finish(s, step.Outcome{Action: act, Err: errBroken})
 	}
-	if len(s.seen.Failed) != 1 || s.seen.Failed[topology.Follow].Unit != (topology.Action{Kind: topology.Follow, Host: "db999"}).Unit() {
-		t.Errorf("%v", s.seen.Failed)
+	if len(s.Seen.Failed) != 1 || s.Seen.Failed[topology.Follow].Unit != (topology.Action{Kind: topology.Follow, Host: "db999"}).Unit() {
+		t.Errorf("%v", s.Seen.Failed)
 	}
-	r.finish(s, outcome{action: topology.Action{Kind: topology.Follow}})
-	if len(s.seen.Failed) > 0 {
+	r.finish(s, step.Outcome{Action: topology.Action{Kind: topology.Follow}})
+	if len(s.Seen.Failed) > 0 {
 		t.Error("a success does not end the rest")
 	}
 }
 
 func TestLosingARaceIsNoWarning(t *testing.T) {
 	r := newRig(t)
-	s := newState(0)
-	r.finish(s, outcome{action: topology.Action{Kind: topology.Campaign}, err: fmt.Errorf("campaign: %w", store.ErrGuard)})
-	r.finish(s, outcome{action: topology.Action{Kind: topology.Follow}, err: errBroken})
+	s := r.newState(0)
+	r.finish(s, step.Outcome{Action: topology.Action{Kind: topology.Campaign}, Err: fmt.Errorf("campaign: %w", store.ErrGuard)})
+	r.finish(s, step.Outcome{Action: topology.Action{Kind: topology.Follow}, Err: errBroken})
 	if got := r.lines.with("level=WARN"); len(got) != 1 {
 		t.Errorf("warnings: %v", got)
 	}
@@ -255,10 +177,10 @@ func TestLosingARaceIsNoWarning(t *testing.T) {
 // What an action learned counts also when it failed in the end.
 func TestNoteOfAFailedActionIsTaken(t *testing.T) {
 	r := newRig(t)
-	s := newState(0)
-	r.finish(s, outcome{action: topology.Action{Kind: topology.Follow}, err: errBroken, note: wrote(77)})
-	if s.seen.Rev != 77 {
-		t.Errorf("seen %d", s.seen.Rev)
+	s := r.newState(0)
+	r.finish(s, step.Outcome{Action: topology.Action{Kind: topology.Follow}, Err: errBroken, Note: step.Wrote(77)})
+	if s.Seen.Rev != 77 {
+		t.Errorf("seen %d", s.Seen.Rev)
 	}
 }
 
@@ -270,7 +192,7 @@ func TestEventsAreSentences(t *testing.T) {
 		if !h.event {
 			continue
 		}
-		if got := sentence(self, outcome{action: act}); len(got) < len("db1 xx") {
+		if got := sentence(self, step.Outcome{Action: act}); len(got) < len("db1 xx") {
 			t.Errorf("%s: %q", kind, got)
 		}
 	}

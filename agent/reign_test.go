@@ -39,7 +39,7 @@ func (w *watchedStore) DropWriter(ctx context.Context, epoch topology.Rev) (topo
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	r := newRig(t)
-	w := &world{rig: r, etcd: storetest.Start(t), inc: r.run(), state: newState(0)}
+	w := &world{rig: r, etcd: storetest.Start(t), inc: r.run(), state: r.newState(0)}
 	client, err := store.Open(t.Context(), store.Options{Endpoints: []string{w.etcd.Endpoint}, Cluster: "t"})
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func (w *world) won() {
 func (w *world) live(body func()) {
 	w.t.Helper()
 	s := w.state
-	s.takeProbe(w.prober.look(bounded(w.t)), time.Now())
+	s.TakeProbe(w.prober.look(bounded(w.t)), time.Now())
 	if err := w.takeUp(bounded(w.t), s); err != nil || s.term == nil {
 		w.t.Fatalf("does not resume: %v", err)
 	}
@@ -180,7 +180,7 @@ func TestKeyThatNobodyHereWonIsGivenBack(t *testing.T) {
 	w.vips.kernel.Leave(writerVIP, time.Minute)
 	w.kept.Incarnation = "another" // so it is not resumed
 	s := w.state
-	s.takeProbe(w.prober.look(bounded(t)), time.Now())
+	s.TakeProbe(w.prober.look(bounded(t)), time.Now())
 	if err := w.takeUp(bounded(t), s); err != nil || s.term != nil {
 		t.Fatalf("resumed: %v", err)
 	}

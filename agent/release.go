@@ -13,6 +13,7 @@ import (
 
 	"log/slog"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -41,12 +42,8 @@ func (a *Agent) Release(ctx context.Context) error {
 
 // release is Release inside the loop. Nothing else is decided meanwhile.
 func (a *Agent) release(ctx context.Context, s *state) error {
-	for _, r := range s.running {
-		if r.action.Kind.Lane() != topology.LaneFence {
-			r.cancel()
-		}
-	}
-	for len(s.running) > 0 {
+	s.cutShort()
+	for len(s.Busy()) > 0 {
 		a.finish(s, <-a.in.outcomes)
 	}
 	ctx, cancel := context.WithTimeout(ctx, releaseLimit)
@@ -54,7 +51,7 @@ func (a *Agent) release(ctx context.Context, s *state) error {
 	if err := a.giveUp(ctx, s); err != nil {
 		return err
 	}
-	if s.term != nil {
+	if s.Term.Epoch != 0 {
 		if err := a.closeReign(ctx, s); err != nil {
 			return err
 		}
@@ -70,29 +67,29 @@ func (a *Agent) release(ctx context.Context, s *state) error {
 
 // giveUp closes what this host serves; a replica's mysqld is left alone.
 func (a *Agent) giveUp(ctx context.Context, s *state) error {
-	if s.term == nil && replicaOnly(s.probe) {
+	if s.Term.Epoch == 0 && replicaOnly(s.Probe) {
 		return a.withdraw(ctx)
 	}
-	return a.shut(ctx, s.probe, patience)
+	return a.shut(ctx, s.Probe, patience)
 }
 
 // closeReign ends a reign cleanly: everything is on an acker, and etcd knows
 // where it ended.
 func (a *Agent) closeReign(ctx context.Context, s *state) error {
-	epoch := s.term.Epoch()
+	epoch := s.Term.Epoch
 	pos, err := a.restingPosition(ctx)
-	if err == nil && s.cluster.Reign.Value.Epoch == epoch {
-		reign := s.cluster.Reign.Value
+	if err == nil && s.Cluster.Reign.Value.Epoch == epoch {
+		reign := s.Cluster.Reign.Value
 		if err = a.onAnAcker(ctx, reign); err == nil {
 			reign.Closed = &pos
-			_, err = a.store.PutReign(ctx, epoch, s.cluster.Reign.Rev, reign)
+			_, err = a.store.PutReign(ctx, epoch, s.Cluster.Reign.Rev, reign)
 		}
 	}
 	if err != nil {
 		a.log.Warn("the reign does not end cleanly; the next election needs the bids of the ackers", "err", err)
 	}
-	s.term.End("given back")
-	s.term = nil
+	step.Over(epoch)(s.State)
+	s.live(a.life, "given back")
 	a.remembered.forgetReign()
 	if _, err := a.store.DropWriter(ctx, epoch); err != nil {
 		return fmt.Errorf("give the writer key back: %w", err)

@@ -20,12 +20,12 @@ func releasing(t *testing.T, test func(r *rig, s *state)) {
 		r, l := bubble(t)
 		r.db.with(func(p *topology.Probe) { p.Position = pos(t, "0-1-9") })
 		r.serving()
-		s := newState(0)
-		s.probe, s.session, s.term = r.db.now(), r.session(l), termOf(t)
-		s.under = s.session.ID()
+		s := r.newState(0)
+		s.Probe, s.session = r.db.now(), r.session(l)
+		r.reignIn(s)
 		c := cluster()
 		c.Hosts["id-2"] = topology.Entry[topology.Report]{Value: topology.Report{Incarnation: "run-2", Received: pos(t, "0-1-9")}}
-		s.cluster, r.etcd.cluster = c, c
+		s.Cluster, r.etcd.cluster = c, c
 		test(r, s)
 	})
 }
@@ -95,8 +95,8 @@ func TestWriterThatCannotBeClosedKeepsItsKey(t *testing.T) {
 func TestReleasedReplicaKeepsItsMysqld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, l := bubble(t)
-		s := newState(0)
-		s.probe, s.session, s.cluster = r.db.now(), r.session(l), cluster()
+		s := r.newState(0)
+		s.Probe, s.session, s.Cluster = r.db.now(), r.session(l), cluster()
 		if err := r.vips.Manager.Reconcile(t.Context(), []netip.Addr{readerVIP}, time.Minute); err != nil {
 			t.Fatal(err)
 		}

@@ -47,6 +47,8 @@ var (
 	db2       = netip.MustParseAddr("192.0.2.2")
 )
 
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
 // rig is an agent whose hands are fakes that write one journal.
 type rig struct {
 	*Agent
@@ -79,7 +81,7 @@ func newRig(t *testing.T) *rig {
 	a := &Agent{
 		opt: Config{Host: self, Cluster: "t", RunDir: t.TempDir()}, log: log, id: selfID, token: "me",
 		clock: election.Clock{Boot: func() time.Duration { return time.Since(born) }},
-		in:    newInbox(), reports: make(chan dispatch, 1), guards: make(chan guarded, 1),
+		in:    newInbox(), reports: make(chan topology.Report, 1), guards: make(chan guarded, 1),
 		releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 		db: r.db, store: r.etcd, vips: r.vips, ports: fakePorts{j}, gate: r.gate,
 	}

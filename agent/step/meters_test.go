@@ -1,4 +1,4 @@
-package agent
+package step
 
 import (
 	"testing"
@@ -86,17 +86,17 @@ func TestLagMarksAreBounded(t *testing.T) {
 }
 
 // watched is a replica whose checks are made once a second.
-func watched(t *testing.T) *state {
-	s := newState(0)
+func watched(t *testing.T) *State {
+	s := newState()
 	c := reigning(t, 7, "0-2-10")
 	c.Phase.Value.Step = topology.Ready
 	c.Spec.Value.Checks = topology.Checks{ThreadsFor: 3, BacklogFor: 3, BacklogMax: topology.Duration(5 * time.Second)}
-	s.takeCluster(c, noon)
-	s.takeProbe(replicating(t, "0-2-10"), noon)
+	s.TakeCluster(c, noon)
+	s.TakeProbe(replicating(t, "0-2-10"), noon)
 	return s
 }
 
-func ok(t *testing.T, s *state, name string) bool {
+func ok(t *testing.T, s *State, name string) bool {
 	t.Helper()
 	for _, c := range s.checks.checks {
 		if c.Name == name {
@@ -113,8 +113,8 @@ func TestOneGoodSampleClearsAndSeveralBadOnesFail(t *testing.T) {
 	bad.Replication.IO = "Connecting" // MMM took that for running
 	sample := func(p topology.Probe, want bool, what string) {
 		t.Helper()
-		s.probe = p
-		s.checks.sample(s, self, now)
+		s.Probe = p
+		s.checks.sample(s, now)
 		if got := ok(t, s, topology.CheckThreads); got != want {
 			t.Errorf("%s: %t, want %t", what, got, want)
 		}
@@ -138,10 +138,10 @@ func TestOneGoodSampleClearsAndSeveralBadOnesFail(t *testing.T) {
 
 func TestSamplesAreMadeOnceASecond(t *testing.T) {
 	s := watched(t)
-	s.checks.sample(s, self, noon)
-	s.probe.Replication.SQL = false
+	s.checks.sample(s, noon)
+	s.Probe.Replication.SQL = false
 	for i := range 20 { // the loop turns often
-		s.checks.sample(s, self, noon.Add(time.Duration(i)*40*time.Millisecond))
+		s.checks.sample(s, noon.Add(time.Duration(i)*40*time.Millisecond))
 	}
 	if s.checks.bad[topology.CheckThreads] > 0 || !ok(t, s, topology.CheckThreads) {
 		t.Error("turns of the loop counted as samples")
@@ -150,8 +150,8 @@ func TestSamplesAreMadeOnceASecond(t *testing.T) {
 
 func TestWhatWasNeverGoodIsNotGood(t *testing.T) {
 	s := watched(t)
-	s.probe.Replication.IO = "No"
-	s.checks.sample(s, self, noon)
+	s.Probe.Replication.IO = "No"
+	s.checks.sample(s, noon)
 	if ok(t, s, topology.CheckThreads) || ok(t, s, topology.CheckBacklog) {
 		t.Error("a replica that never replicated passes")
 	}
@@ -199,11 +199,11 @@ func TestBacklogIsBadWhenUnknownOrAboveTheLimit(t *testing.T) {
 // Between two reigns nobody replicates; that is no fault of the replicas.
 func TestLastVerdictStandsBetweenTwoReigns(t *testing.T) {
 	s := watched(t)
-	s.checks.sample(s, self, noon)
-	s.cluster.Writer = topology.Entry[topology.Writer]{}
-	s.probe.Replication.IO = "No"
+	s.checks.sample(s, noon)
+	s.Cluster.Writer = topology.Entry[topology.Writer]{}
+	s.Probe.Replication.IO = "No"
 	for i := 1; i < 10; i++ {
-		s.checks.sample(s, self, noon.Add(time.Duration(i)*samplePeriod))
+		s.checks.sample(s, noon.Add(time.Duration(i)*samplePeriod))
 	}
 	if !ok(t, s, topology.CheckThreads) {
 		t.Error("replicas failed for want of a writer")
@@ -213,14 +213,14 @@ func TestLastVerdictStandsBetweenTwoReigns(t *testing.T) {
 // A restart may be over between two samples. It ends the time of being well.
 func TestShortRestartEndsTheGoodTime(t *testing.T) {
 	s := watched(t)
-	s.checks.sample(s, self, noon)
+	s.checks.sample(s, noon)
 	if s.checks.good.IsZero() {
 		t.Fatal("not well to begin with")
 	}
-	s.probe.Incarnation = "another"
-	s.checks.sample(s, self, noon.Add(300*time.Millisecond))
+	s.Probe.Incarnation = "another"
+	s.checks.sample(s, noon.Add(300*time.Millisecond))
 	later := noon.Add(samplePeriod)
-	s.checks.sample(s, self, later)
+	s.checks.sample(s, later)
 	if !s.checks.good.Equal(later) {
 		t.Errorf("well since %s, restarted after that", s.checks.good)
 	}
@@ -228,9 +228,9 @@ func TestShortRestartEndsTheGoodTime(t *testing.T) {
 
 func TestWriterPassesTheChecksOfReplicas(t *testing.T) {
 	s := watched(t)
-	s.cluster.Writer.Value = topology.Writer{ID: selfID, Name: self}
-	s.probe = topology.Probe{Up: true}
-	s.checks.sample(s, self, noon)
+	s.Cluster.Writer.Value = topology.Writer{ID: selfID, Name: self}
+	s.Probe = topology.Probe{Up: true}
+	s.checks.sample(s, noon)
 	for _, name := range []string{topology.CheckPing, topology.CheckMySQL, topology.CheckThreads, topology.CheckBacklog} {
 		if !ok(t, s, name) {
 			t.Errorf("%s failed", name)

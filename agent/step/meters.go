@@ -1,4 +1,4 @@
-package agent
+package step
 
 import (
 	"fmt"
@@ -75,33 +75,33 @@ type checkMeter struct {
 }
 
 // sample makes the checks when it is time, and at once when a first one is due.
-func (m *checkMeter) sample(s *state, self string, now time.Time) {
-	m.lag = s.lag.of(s.probe, now)
-	if m.run != s.probe.Incarnation { // a short restart passes between two samples
-		m.run, m.good = s.probe.Incarnation, time.Time{}
+func (m *checkMeter) sample(s *State, now time.Time) {
+	m.lag = s.lag.of(s.Probe, now)
+	if m.run != s.Probe.Incarnation { // a short restart passes between two samples
+		m.run, m.good = s.Probe.Incarnation, time.Time{}
 	}
-	if s.cluster.Rev == 0 {
+	if s.Cluster.Rev == 0 {
 		return
 	}
 	if m.bad == nil {
 		m.bad = map[string]int{}
 	}
 	m.note(topology.CheckPing, true, 1, "its agent holds a lease", now)
-	m.note(topology.CheckMySQL, s.probe.Up, 1, orElse(s.probe.Why, "answers"), now) // the probe counts for itself
+	m.note(topology.CheckMySQL, s.Probe.Up, 1, orElse(s.Probe.Why, "answers"), now) // the probe counts for itself
 	if now.Before(m.next) {
 		return
 	}
 	m.next = now.Add(samplePeriod)
-	limits := s.cluster.Spec.Value.Checks
-	writer := s.cluster.Writer
-	if settled := writer.Present() && s.cluster.Phase.Value.Step == topology.Ready; !settled && len(m.checks) == 4 {
+	limits := s.Cluster.Spec.Value.Checks
+	writer := s.Cluster.Writer
+	if settled := writer.Present() && s.Cluster.Phase.Value.Step == topology.Ready; !settled && len(m.checks) == 4 {
 		return // between two reigns replication rests; the last verdict stands
 	}
-	if s.term != nil || writer.Value.Name == self && writer.Present() {
+	if s.Term.Epoch != 0 || writer.Value.Name == s.Self && writer.Present() {
 		m.note(topology.CheckThreads, true, 1, "is the writer", now)
 		m.note(topology.CheckBacklog, true, 1, "is the writer", now)
 	} else {
-		ok, why := threads(s.cluster, s.probe)
+		ok, why := threads(s.Cluster, s.Probe)
 		m.note(topology.CheckThreads, ok, limits.ThreadsFor, why, now)
 		ok, why = backlog(m.lag, limits.BacklogMax.D())
 		m.note(topology.CheckBacklog, ok, limits.BacklogFor, why, now)
@@ -185,4 +185,11 @@ func (m *checkMeter) noteGood(now time.Time) {
 	if m.good.IsZero() {
 		m.good = now
 	}
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
 }

@@ -1,0 +1,120 @@
+package step
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// Note is what this process learned by acting.
+type Note func(*State)
+
+// Wrote notes a revision that this process made: an older view is not acted upon.
+func Wrote(rev topology.Rev) Note {
+	return func(s *State) { s.Seen.Rev = max(s.Seen.Rev, rev) }
+}
+
+// Began makes a won, handed or resumed epoch the term of this process. rev is the
+// last thing that it wrote.
+func Began(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID, rev topology.Rev) Note {
+	return func(s *State) {
+		s.Term = Term{Term: topology.Term{Epoch: epoch, Incarnation: inc}, Under: under}
+		s.Seen.Rev = max(s.Seen.Rev, rev)
+		s.Seen.Epoch = max(s.Seen.Epoch, epoch)
+		s.Seen.Cut = map[topology.HostID]gtid.Set{}
+		s.Seen.Acked, s.Seen.Shunned = time.Time{}, nil
+	}
+}
+
+// Resumed makes the reign of the agent before this one its own (R5).
+func Resumed(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID) Note {
+	return func(s *State) {
+		s.Term = Term{Term: topology.Term{Epoch: epoch, Incarnation: inc}, Under: under}
+	}
+}
+
+// Over ends the term of an epoch; another one is left alone.
+func Over(epoch topology.Rev) Note {
+	return func(s *State) {
+		if s.Term.Epoch == epoch {
+			s.Term = Term{}
+		}
+	}
+}
+
+// GaveBack is Over, with the writer key seen deleted.
+func GaveBack(epoch, rev topology.Rev) Note {
+	return func(s *State) {
+		Over(epoch)(s)
+		Wrote(rev)(s)
+		s.Seen.Ended = max(s.Seen.Ended, epoch)
+	}
+}
+
+// HandedOver ends the term: the key names another host (R43).
+func HandedOver(rev topology.Rev) Note {
+	return func(s *State) {
+		Wrote(rev)(s)
+		s.Term = Term{}
+	}
+}
+
+// Opened notes who may not attach to the writer that has just opened.
+func Opened(rev topology.Rev, shun []netip.Addr) Note {
+	return func(s *State) {
+		Wrote(rev)(s)
+		s.Seen.Shunned = shun
+	}
+}
+
+// Shunned notes who may not attach to this writer's listener. Who may again is
+// forgotten as cut off: should it go once more, it is cut anew, and the others
+// must then hold the position of that moment (R23).
+func Shunned(shun []netip.Addr, c topology.Cluster) Note {
+	return func(s *State) {
+		cut := map[topology.HostID]gtid.Set{}
+		for _, h := range c.Spec.Value.Hosts {
+			_, id, _ := c.ReportOf(h.Name)
+			if id == "" {
+				id = c.Memories[h.Name].Value.ID
+			}
+			if pos, ok := s.Seen.Cut[id]; ok && slices.Contains(shun, h.Address) {
+				cut[id] = pos
+			}
+		}
+		s.Seen.Shunned, s.Seen.Cut = shun, cut
+	}
+}
+
+// CutOff notes that an acker's admission and connection have ended, and where
+// this writer stood right after (R23).
+func CutOff(id topology.HostID, pos gtid.Set, shun []netip.Addr) Note {
+	return func(s *State) {
+		cut := maps.Clone(s.Seen.Cut)
+		if cut == nil {
+			cut = map[topology.HostID]gtid.Set{}
+		}
+		cut[id] = pos
+		s.Seen.Cut, s.Seen.Shunned = cut, shun
+	}
+}
+
+// Settled notes that the operator's order is closed.
+func Settled(rev topology.Rev) Note {
+	return func(s *State) {
+		Wrote(rev)(s)
+		s.Seen.Drained = time.Time{}
+	}
+}
+
+// Drained notes that this writer has stopped writing for a switchover.
+func Drained(rev topology.Rev, now time.Time) Note {
+	return func(s *State) {
+		Wrote(rev)(s)
+		s.Seen.Drained = now
+	}
+}
