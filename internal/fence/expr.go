@@ -52,6 +52,30 @@ func portIn(offset uint32, set *nftables.Set) []expr.Any {
 	}
 }
 
+// portNotIn: tcp sport != @set (or dport).
+func portNotIn(offset uint32, set *nftables.Set) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: regFirst, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
+		&expr.Lookup{SourceRegister: regFirst, SetName: set.Name, SetID: set.ID, Invert: true},
+	}
+}
+
+// addrIn: ip saddr @set (or daddr, ip6).
+func (p protocol) addrIn(offset uint32, set *nftables.Set) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: regFirst, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: p.length},
+		&expr.Lookup{SourceRegister: regFirst, SetName: set.Name, SetID: set.ID},
+	}
+}
+
+// addrNotIn: ip saddr != @set (or daddr, ip6).
+func (p protocol) addrNotIn(offset uint32, set *nftables.Set) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: regFirst, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: p.length},
+		&expr.Lookup{SourceRegister: regFirst, SetName: set.Name, SetID: set.ID, Invert: true},
+	}
+}
+
 // pairIn: ip saddr . tcp sport @set (or daddr, dport, ip6).
 func (p protocol) pairIn(addr, port uint32, set *nftables.Set) []expr.Any {
 	return p.lookup(addr, port, set, false)
@@ -74,6 +98,11 @@ func (p protocol) lookup(addr, port uint32, set *nftables.Set, invert bool) []ex
 // accept: accept, which is the end of this chain alone.
 func accept() []expr.Any {
 	return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}
+}
+
+// drop: drop.
+func drop() []expr.Any {
+	return []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
 }
 
 // reset: reject with tcp reset.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -63,6 +64,14 @@ func TestKernelThatCannotIsToldApartFromOneThatMayNot(t *testing.T) {
 			if err := m.Reject(t.Context(), hosts("192.0.2.1"), 3309); !errors.Is(err, ErrNotInstalled) {
 				t.Errorf("Reject = %v, want %v", err, ErrNotInstalled)
 			}
+			p := NewPort(Options{Log: m.log})
+			p.dial = m.dial
+			if err := p.Install(t.Context(), Layout{Port: 3306}); !errors.Is(err, tt.want) {
+				t.Errorf("Install of the gate = %v, want %v", err, tt.want)
+			}
+			if err := p.Open(t.Context(), time.Minute); !errors.Is(err, ErrNotInstalled) {
+				t.Errorf("Open = %v, want %v", err, ErrNotInstalled)
+			}
 		})
 	}
 }
@@ -102,7 +111,11 @@ func TestGateThatIsNoneSaysSoAndDoesNothing(t *testing.T) {
 		t.Errorf("Kind = %q", g.Kind())
 	}
 	ctx := t.Context()
-	if err := errors.Join(g.Open(ctx, 0), g.OpenForReaders(ctx), g.Extend(ctx, 0), g.Close(ctx)); err != nil {
+	if err := errors.Join(g.Open(ctx, 0), g.OpenForReaders(ctx), g.Extend(ctx, 0), g.Close(ctx),
+		g.Keep(ctx, Layout{}), g.Serve(ctx, nil, 0), g.Unserve(ctx)); err != nil {
 		t.Error(err)
+	}
+	if serving, err := g.Serving(ctx, netip.Addr{}); !serving || err != nil || g.State() != Absent {
+		t.Errorf("serving %v, %v, state %q", serving, err, g.State())
 	}
 }

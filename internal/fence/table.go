@@ -22,6 +22,7 @@ type protocol struct {
 	suffix  string // of the names of its sets
 	number  byte
 	pair    nftables.SetDatatype
+	address nftables.SetDatatype
 	length  uint32 // of an address
 	saddr   uint32 // offset of the source address in the header
 	daddr   uint32
@@ -30,11 +31,11 @@ type protocol struct {
 
 var protocols = []protocol{
 	{
-		suffix: "4", number: unix.NFPROTO_IPV4, length: 4, saddr: 12, daddr: 16, regPort: regFirst + 1,
+		suffix: "4", number: unix.NFPROTO_IPV4, address: nftables.TypeIPAddr, length: 4, saddr: 12, daddr: 16, regPort: regFirst + 1,
 		pair: nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetService),
 	},
 	{
-		suffix: "6", number: unix.NFPROTO_IPV6, length: 16, saddr: 8, daddr: 24, regPort: regFirst + 4,
+		suffix: "6", number: unix.NFPROTO_IPV6, address: nftables.TypeIP6Addr, length: 16, saddr: 8, daddr: 24, regPort: regFirst + 4,
 		pair: nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetService),
 	},
 }
