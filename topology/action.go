@@ -31,6 +31,7 @@ const (
 	LeaveSource  Kind = "leave-source"    // semi-sync off on a host that is no longer writer
 	Follow       Kind = "follow"          // replicate from the writer
 	StartSQL     Kind = "start-sql"       // the SQL thread runs while the IO thread lives
+	Rewind       Kind = "rewind"          // archive what the writer never had, and go back to before (R47)
 	SetSemi      Kind = "set-semi"        // acknowledge, or stop acknowledging (R22, R39)
 	Drain        Kind = "drain"           // planned switchover: stop writing here (R42)
 	StopForOrder Kind = "target-ready"    // planned switchover: this host has everything (R42)
@@ -46,6 +47,8 @@ const (
 	SetShun  Kind = "set-shun"  // who may not attach to this writer's listener (R21)
 	CutAcker Kind = "cut-acker" // end a replica's admission and connection (R21, R23)
 	Settle   Kind = "settle"    // close an order (R45)
+
+	EndRejoin Kind = "end-rejoin" // the order to bring this host back is over
 
 	// LaneVIP: they move addresses.
 	ClaimVIP  Kind = "claim"    // readers/<vip>, then the address
@@ -72,7 +75,7 @@ func (k Kind) Lane() Lane {
 		return LaneFence
 	case WriteRow, Nudge:
 		return LaneRow
-	case Remember, PutReign, CutAcker, SetShun, Settle:
+	case Remember, PutReign, CutAcker, SetShun, Settle, EndRejoin:
 		return LaneRecord
 	case ClaimVIP, GiveUpVIP, SetVIPs:
 		return LaneVIP
@@ -97,9 +100,12 @@ type Action struct {
 	VIPs     []netip.Addr // for LaneVIP, OpenDoor and Drain
 	Shun     []netip.Addr // replicas that may not attach, for OpenDoor, CutAcker and SetShun
 	Position gtid.Set
-	Jump     uint64 // sequence number of the epoch row (R37)
-	On       bool   // for SetSemi
-	Bid      *Bid   // own bid to withdraw first (R29)
+	Jump     uint64    // sequence number of the epoch row (R37)
+	On       bool      // for SetSemi
+	Line     gtid.Line // for Rewind: of the writer
+	OnlyOwn  bool      // for Rewind: nothing but the cluster's own rows
+	Of       string    // for Rewind: what it repairs, for Refusal
+	Bid      *Bid      // own bid to withdraw first (R29)
 	BidRev   Rev
 	Guards   Guards
 	Phase    *Phase

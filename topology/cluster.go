@@ -5,19 +5,20 @@ import "net/netip"
 // Cluster is one consistent reading of everything the cluster keeps in etcd.
 // The maps are never nil when it comes from the store.
 type Cluster struct {
-	Rev        Rev                         `json:"rev"` // of etcd when it was read
-	Spec       Entry[Spec]                 `json:"spec"`
-	Mode       Entry[ModeSetting]          `json:"mode"`
-	Intents    map[string]Entry[Intent]    `json:"intents"`  // by name
-	Memories   map[string]Entry[Memory]    `json:"memories"` // by name
-	Hosts      map[HostID]Entry[Report]    `json:"hosts"`
-	Writer     Entry[Writer]               `json:"writer"`
-	Phase      Entry[Phase]                `json:"phase"`
-	Reign      Entry[Reign]                `json:"reign"`
-	Bids       map[HostID]Entry[Bid]       `json:"bids"`
-	Claims     map[netip.Addr]Entry[Claim] `json:"claims"`
-	Pins       map[netip.Addr]Entry[Pin]   `json:"pins"`
-	Switchover Entry[Switchover]           `json:"switchover"`
+	Rev        Rev                           `json:"rev"` // of etcd when it was read
+	Spec       Entry[Spec]                   `json:"spec"`
+	Mode       Entry[ModeSetting]            `json:"mode"`
+	Intents    map[string]Entry[Intent]      `json:"intents"`  // by name
+	Memories   map[string]Entry[Memory]      `json:"memories"` // by name
+	Hosts      map[HostID]Entry[Report]      `json:"hosts"`
+	Writer     Entry[Writer]                 `json:"writer"`
+	Phase      Entry[Phase]                  `json:"phase"`
+	Reign      Entry[Reign]                  `json:"reign"`
+	Bids       map[HostID]Entry[Bid]         `json:"bids"`
+	Claims     map[netip.Addr]Entry[Claim]   `json:"claims"`
+	Pins       map[netip.Addr]Entry[Pin]     `json:"pins"`
+	Rejoins    map[string]Entry[RejoinOrder] `json:"rejoins"` // by name
+	Switchover Entry[Switchover]             `json:"switchover"`
 }
 
 // Epoch is the number of the reign that runs, 0 when there is no writer.

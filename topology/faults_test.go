@@ -45,6 +45,8 @@ var faults = map[string]func(*teller, []string) error{
 			switch k {
 			case "auto":
 				s.Recovery.AutoSetOnline = Duration(lasting(v))
+			case "rejoin":
+				s.Recovery.Rejoin = RejoinPolicy(v)
 			case "prefer":
 				s.Roles.Writer.Prefer = v
 			case "without":
@@ -180,6 +182,21 @@ var hostFaults = map[string]func(w *world, h *host, args []string) error{
 		h.grant()
 		return nil
 	},
+	// errant N: somebody with every privilege writes on this host, be it read-only.
+	"errant": func(_ *world, h *host, args []string) error {
+		if h.inc == "" || h.done < len(h.log) || h.writable {
+			return fmt.Errorf("%s cannot be written to", h.name)
+		}
+		for range number(args[0]) {
+			h.log = append(slices.Clone(h.log), fmt.Sprintf("0-%d-%d", h.server, end(h.log).Highest()+1))
+		}
+		h.done = len(h.log)
+		return nil
+	},
+	// halfway: a rewind was interrupted.
+	"halfway": func(_ *world, h *host, _ []string) error { h.halfway = true; return nil },
+	// irreversible: what it wrote on its own cannot be undone.
+	"irreversible": func(_ *world, h *host, _ []string) error { h.ddl = true; return nil },
 	// bid: the host has bid what it has.
 	"bid": func(w *world, h *host, _ []string) error {
 		h.reads, h.linked = false, false
@@ -328,6 +345,11 @@ var orders = map[string]func(*teller, []string) error{
 	"unpin": func(t *teller, args []string) error {
 		t.w.put()
 		delete(t.w.etcd.Pins, addressOf(args[0]))
+		return nil
+	},
+	"rejoin": func(t *teller, args []string) error {
+		t.w.etcd.Rejoins = maps.Clone(t.w.etcd.Rejoins)
+		t.w.etcd.Rejoins[args[0]] = Entry[RejoinOrder]{Value: RejoinOrder{How: RejoinPolicy(args[1])}, Rev: t.w.put()}
 		return nil
 	},
 	"switchover": func(t *teller, args []string) error {

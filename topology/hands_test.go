@@ -124,6 +124,9 @@ func (w *world) doRecord(h *host, a Action) error {
 		maps.DeleteFunc(h.seen.Cut, func(id HostID, _ gtid.Set) bool { // who may attach again is cut anew
 			return slices.ContainsFunc(w.hosts, func(o *host) bool { return o.id == id && !slices.Contains(a.Shun, o.address) })
 		})
+	case EndRejoin:
+		delete(w.etcd.Rejoins, h.name)
+		h.seen.Rev = w.put()
 	case CutAcker:
 		h.seen.Shunned = a.Shun
 		h.seen.Cut[a.HostID] = end(h.log[:h.done])
@@ -195,6 +198,8 @@ func (w *world) doServer(h *host, a Action) error {
 		h.source, h.reads, h.applies, h.semi, h.broken = a.Host, true, true, true, ""
 	case StartSQL:
 		h.applies = true
+	case Rewind:
+		return w.rewind(h, a)
 	case SetSemi:
 		h.semi, h.reads = a.On, h.reads && a.On
 	case Reattach:

@@ -40,7 +40,7 @@ var electionRules = []Rule{
 			me, _ := v.me()
 			last, _ := v.Cluster.Spec.Value.Host(v.Cluster.Reign.Value.Name)
 			a := Action{Kind: PlaceBid, Epoch: v.Cluster.LastEpoch(), Port: me.ReplicationPort}
-			a.Bid = &Bid{After: v.Cluster.LastEpoch(), Name: v.Self, Incarnation: v.Probe.Incarnation, Unable: v.able(), Broken: unproven(v.Probe.Replication)}
+			a.Bid = &Bid{After: v.Cluster.LastEpoch(), Name: v.Self, Incarnation: v.Probe.Incarnation, Unable: v.able(), Broken: v.unproven()}
 			if last.Name != v.Self {
 				a.Addr, a.Host = last.Address, last.Name
 			}
@@ -121,6 +121,8 @@ func (v *View) able() string {
 		return "may not be writer by the cluster file"
 	case len(v.Probe.Problems) > 0:
 		return v.Probe.Problems[0]
+	case v.Probe.Unfinished:
+		return "a rewind of it was interrupted"
 	case v.Probe.Replication.Configured && !v.Probe.Replication.SQL && !v.Probe.Applied.Contains(v.Probe.Received):
 		return "its SQL thread is stopped with relay log left to apply: " + v.Probe.Replication.Error
 	default:

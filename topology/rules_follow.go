@@ -30,7 +30,7 @@ var followRules = []Rule{
 		Doc:  "A stopped SQL thread is started while the IO thread still lives; with both stopped the start would drop the relay log.",
 		When: when("the SQL thread is stopped and nothing is wrong with it", func(v *View) bool {
 			r := v.Probe.Replication
-			return v.Probe.Up && r.Configured && r.IO == "Yes" && !r.SQL && r.Error == "" && v.Term.Epoch == 0
+			return v.Probe.Up && r.Configured && r.IO == "Yes" && !r.SQL && r.Error == "" && v.Term.Epoch == 0 && !v.Probe.Unfinished
 		}),
 		Then: do(Action{Kind: StartSQL}),
 	},
@@ -87,7 +87,9 @@ var followRules = []Rule{
 }
 
 // replica reports whether this host should replicate from somebody.
-func (v *View) replica() bool {
+func (v *View) replica() bool { return v.canReplicate() && !v.Probe.Unfinished }
+
+func (v *View) canReplicate() bool {
 	w := v.Cluster.Writer
 	return v.Probe.Up && v.Term.Epoch == 0 && w.Present() && w.Value.ID != v.ID
 }
@@ -98,8 +100,11 @@ func (v *View) open2follow() bool { return v.phase() != CatchingUp }
 // source is the listener of the writer.
 func (v *View) source() string {
 	h, _ := v.Cluster.Spec.Value.Host(v.Cluster.Writer.Value.Name)
-	return fmt.Sprintf("%s:%d", h.Address, h.ReplicationPort)
+	return listener(h)
 }
+
+// listener is where replicas find a host, as they report it.
+func listener(h HostSpec) string { return fmt.Sprintf("%s:%d", h.Address, h.ReplicationPort) }
 
 // astray reports whether this host should be pointed at the writer: it follows
 // somebody else, or its IO thread was stopped (not broken: an error stays for
@@ -108,7 +113,7 @@ func (v *View) source() string {
 // it was the bid that stopped it. A writer that this host still rejects as a
 // deposed one is let in the same way.
 func (v *View) astray() bool {
-	if !v.replica() || !v.open2follow() || !v.Probe.ReadOnly || v.Probe.SemiSource || v.busy(Follow, StopForOrder) || v.ordered() {
+	if !v.replica() || !v.open2follow() || !v.Probe.ReadOnly || v.Probe.SemiSource || v.busy(Follow, StopForOrder, Rewind) || v.ordered() || v.judgement().Bad() {
 		return false
 	}
 	r := v.Probe.Replication

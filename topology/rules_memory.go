@@ -26,7 +26,7 @@ var memoryRules = []Rule{
 			return v.memory().Present() && v.memory().Value.ID != v.ID && v.Probe.Up
 		}),
 		Then: func(v *View) []Action {
-			return v.remember(Memory{ID: v.ID, Key: v.Failsafe.Key, Seen: v.Probe.Incarnation, Since: v.Now, Why: "a new datadir bears this name"})
+			return v.remember(Memory{ID: v.ID, Key: v.Failsafe.Key, Seen: v.Probe.Incarnation, Since: v.Now, Why: "a new datadir bears this name", Fresh: v.Cluster.Reign.Present()})
 		},
 	},
 	{

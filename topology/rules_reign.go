@@ -253,7 +253,7 @@ func (v *View) attached() []HostID {
 // listener is where replicas find this host, as they report it.
 func (v *View) listener() string {
 	me, _ := v.me()
-	return fmt.Sprintf("%s:%d", me.Address, me.ReplicationPort)
+	return listener(me)
 }
 
 func (v *View) waitingFor() string {
@@ -339,6 +339,8 @@ func (v *View) leaves(id HostID) string {
 		return "was set offline"
 	case Broken(e.Value.Replication) != "":
 		return "cannot go on replicating: " + Broken(e.Value.Replication)
+	case len(e.Value.Foreign) > 0:
+		return "holds " + e.Value.Foreign[len(e.Value.Foreign)-1] + ", which this host never had"
 	case !member:
 		return "is no longer in the cluster file"
 	default:
@@ -416,7 +418,7 @@ func (v *View) joiner() (Report, HostID) {
 func fitAcker(c Cluster, rep Report) bool {
 	_, member := c.Spec.Value.Host(rep.Name)
 	return member && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
-		c.Intents[rep.Name].Value.Want != WantOffline && Broken(rep.Replication) == ""
+		c.Intents[rep.Name].Value.Want != WantOffline && Broken(rep.Replication) == "" && !Judge(c, rep.Name).Bad()
 }
 
 // heir is the host that may take the place of an acker set of which nobody is

@@ -92,9 +92,10 @@ const Lossless Durability = "lossless"
 
 // Recovery says when a host that came back is trusted again.
 type Recovery struct {
-	AutoSetOnline Duration `json:"autoSetOnline"` // 0: only by set-online
-	FlapCount     int      `json:"flapCount"`
-	FlapDuration  Duration `json:"flapDuration"`
+	AutoSetOnline Duration     `json:"autoSetOnline"` // 0: only by set-online
+	FlapCount     int          `json:"flapCount"`
+	FlapDuration  Duration     `json:"flapDuration"`
+	Rejoin        RejoinPolicy `json:"rejoin,omitempty"` // what a host that cannot follow does by itself
 }
 
 // Checks are the limits of MMM's replication checks.

@@ -68,6 +68,10 @@ var StateRules = []StateRule{
 	{"unmanageable", ReplicationFail, "The server's settings forbid managing it; the reason names the setting.", func(h hostFacts) (Reason, bool) {
 		return Reason(h.report.Unable), h.report.Unable != ""
 	}},
+	{"parted", AwaitingRecovery, "The host cannot follow the writer as it is: it holds what the writer never had (DIVERGED), or lacks what can be read nowhere any more (SHORT). The reason says what is done about it, or why nothing is.", func(h hostFacts) (Reason, bool) {
+		j := Judge(h.cluster, h.spec.Name)
+		return h.parted(j), j.Bad()
+	}},
 	{"threads", ReplicationFail, "Replication is down: a thread is stopped, cannot connect, or follows the wrong host (`rep_threads`).", func(h hostFacts) (Reason, bool) {
 		c := h.check(CheckThreads)
 		return Reason("replication is down: " + c.Message), !c.OK
@@ -128,6 +132,21 @@ func (h hostFacts) awaiting() Reason {
 		return Reason(fmt.Sprintf("%s; `mmmctl set-online %s` brings it back", why, h.spec.Name))
 	}
 	return Reason(fmt.Sprintf("%s; ONLINE by itself after %s of good replication, or at once by `mmmctl set-online %s`", why, auto, h.spec.Name))
+}
+
+// parted says what keeps the host from following, and what becomes of it.
+func (h hostFacts) parted(j Judgement) Reason {
+	out := j.text()
+	r := h.report.Repair
+	switch {
+	case r != nil && r.Doing != "":
+		out += "; it " + r.Doing
+	case r != nil && r.Refused != "":
+		out += "; not repaired by itself: " + r.Refused + fmt.Sprintf("; `mmmctl rejoin %s --reclone` copies another host", h.spec.Name)
+	case j.Standing == Short:
+		out += fmt.Sprintf("; `mmmctl rejoin %s --reclone` copies another host", h.spec.Name)
+	}
+	return Reason(out)
 }
 
 // flapping reports whether the host left ONLINE too often of late.

@@ -57,22 +57,33 @@ type Repair struct {
 // not make a difference that is none.
 func Judge(c Cluster, name string) Judgement {
 	r, id, live := c.ReportOf(name)
+	if !live {
+		return Judgement{}
+	}
+	return judge(c, id, r)
+}
+
+func judge(c Cluster, id HostID, r Report) Judgement {
 	line, known := LineOf(c)
-	if !live || !r.MySQL.Up || !known || c.Writer.Value.ID == id {
+	if !r.MySQL.Up || !known || c.Writer.Value.ID == id {
 		return Judgement{}
 	}
 	writer, theirs := c.Writer.Value.Name, c.Hosts[c.Writer.Value.ID].Value
-	m := c.Memories[name].Value
-	switch named := denied(r.Replication.Error); {
+	m := c.Memories[r.Name].Value
+	said := r.Replication.Error
+	if w, _ := c.Spec.Value.Host(writer); r.Replication.Source != listener(w) {
+		said = "" // by another source
+	}
+	switch named := denied(said); {
 	case len(r.Foreign) > 0:
 		return Judgement{Standing: Parted, GTIDs: r.Foreign, Named: named,
 			Why: fmt.Sprintf("it holds %s, which %s never had", strings.Join(r.Foreign, ", "), writer)}
-	case Diverged(r.Replication.Error) && line.Covers(named):
+	case Diverged(said) && line.Covers(named):
 		return Judgement{Standing: Short, Why: fmt.Sprintf("%s has %s in its history, but no longer in its binlogs", writer, named)}
-	case Diverged(r.Replication.Error):
+	case Diverged(said):
 		return Judgement{Standing: Parted, GTIDs: strings.Fields(named.String()), Named: named,
 			Why: fmt.Sprintf("%s says that it never had %s", writer, wordOr(named.String(), "what this host holds"))}
-	case purged(r.Replication.Error):
+	case purged(said):
 		return Judgement{Standing: Short, Why: fmt.Sprintf("%s has purged the binlogs that this host needs next", writer)}
 	case m.ID == id && m.Fresh && r.Position.Empty() && r.Received.Empty():
 		return Judgement{Standing: Short, Why: "its datadir is new and empty"}
@@ -113,8 +124,11 @@ const suspectFor = 3 * time.Second
 // Look compares the host's own state with the writer's line once more.
 func (s Suspicion) Look(c Cluster, id HostID, mine gtid.State, now time.Time) Suspicion {
 	line, ok := LineOf(c)
-	if !ok || c.Writer.Value.ID == id {
+	switch {
+	case c.Writer.Value.ID == id:
 		return Suspicion{}
+	case !ok:
+		return s // nobody to compare with; what was believed is
 	}
 	found := line.ForeignIn(mine)
 	switch {

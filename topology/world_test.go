@@ -50,7 +50,9 @@ type host struct {
 	counts   bool     // semi-sync is on as a source
 	writable bool
 	stuck    bool
-	waiting  int // transactions that nobody acknowledged, the last ones of log
+	halfway  bool // a rewind was interrupted
+	ddl      bool // what it wrote on its own cannot be undone
+	waiting  int  // transactions that nobody acknowledged, the last ones of log
 	problems []string
 
 	deaf   bool // its next acknowledgement is lost; a later transaction brings it back (P13)
@@ -89,7 +91,7 @@ func hostNamed(n int, last byte) *host {
 func newWorld() *world {
 	w := &world{now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), rows: map[string]EpochRow{}, acked: map[string]bool{}, asked: func(Cluster) {}, told: func(Verdict) {}, class: func(string) {}}
 	w.began = w.now
-	w.etcd = Cluster{Rev: 10, Intents: map[string]Entry[Intent]{}, Memories: map[string]Entry[Memory]{}, Bids: map[HostID]Entry[Bid]{},
+	w.etcd = Cluster{Rev: 10, Intents: map[string]Entry[Intent]{}, Memories: map[string]Entry[Memory]{}, Rejoins: map[string]Entry[RejoinOrder]{}, Bids: map[HostID]Entry[Bid]{},
 		Claims: map[netip.Addr]Entry[Claim]{}, Pins: map[netip.Addr]Entry[Pin]{}}
 	spec := Spec{Cluster: "shop", ID: "cluster-1", Durability: Lossless,
 		Roles:    Roles{Writer: Role{VIPs: []netip.Addr{storyVIP(".113")}}, Reader: Role{VIPs: []netip.Addr{storyVIP(".111"), storyVIP(".112"), storyVIP(".114"), storyVIP(".115")}}},
@@ -264,7 +266,8 @@ func (w *world) probe(h *host) Probe {
 	}
 	return Probe{At: w.now, Incarnation: h.inc, Up: !h.hung, Why: h.why, ServerID: h.server, ReadOnly: !h.writable,
 		Position: end(h.log[:h.done]), Applied: end(h.log[:h.done]), Received: end(h.log), Replication: w.replication(h),
-		SemiSource: h.counts, Waiting: h.waiting, Epoch: w.row(h.log[:h.committed()]), Problems: h.problems}
+		SemiSource: h.counts, Waiting: h.waiting, Epoch: w.row(h.log[:h.committed()]), Problems: h.problems,
+		State: stateOf(h.log[:h.done]), Joints: w.joints(h.log[:h.committed()]), Unfinished: h.halfway}
 }
 
 func (w *world) report(h *host) Report {
@@ -275,6 +278,7 @@ func (w *world) report(h *host) Report {
 	if len(h.problems) > 0 {
 		r.Unable = h.problems[0]
 	}
+	r.Past = w.past(h, p)
 	for _, name := range []string{CheckPing, CheckMySQL, CheckThreads, CheckBacklog} {
 		if c, ok := h.checks[name]; ok {
 			r.Checks = append(r.Checks, c)
@@ -287,6 +291,7 @@ func (w *world) report(h *host) Report {
 func (w *world) cluster() Cluster {
 	c := w.etcd
 	c.Intents, c.Memories, c.Bids, c.Claims, c.Pins = maps.Clone(c.Intents), maps.Clone(c.Memories), maps.Clone(c.Bids), maps.Clone(c.Claims), maps.Clone(c.Pins)
+	c.Rejoins = maps.Clone(c.Rejoins)
 	c.Hosts = map[HostID]Entry[Report]{}
 	for _, h := range w.hosts {
 		if h.lease != 0 {
@@ -357,7 +362,7 @@ func (w *world) flow() {
 		theirs := src.log[:src.done]
 		if len(h.log) > len(theirs) || !slices.Equal(h.log, theirs[:len(h.log)]) {
 			h.reads, h.linked = false, false
-			h.broken = "IO thread: error 1236: requested starting GTID is not in the master's binlog"
+			h.broken = "IO thread: error 1236: connecting slave requested to start from GTID " + h.log[len(h.log)-1] + ", which is not in the master's binlog"
 			continue
 		}
 		h.log = slices.Clone(theirs)
@@ -456,6 +461,9 @@ func (w *world) remember(h *host, c Cluster) {
 		}
 	}
 	since(&s.Waiting, p.Waiting > 0)
+	if p.Up {
+		s.Suspect = s.Suspect.Look(c, h.id, p.State, w.now)
+	}
 	since(&s.Acked, h.term.Epoch > 0 && p.Epoch.Epoch == h.term.Epoch)
 	open := c.Switchover.Present() && c.Switchover.Value.Step.Open()
 	since(&s.Order, open)
