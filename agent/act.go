@@ -39,6 +39,7 @@ const (
 	limitServer = 5 * time.Second
 	limitWait   = 2 * time.Second // for a relay log; asked again as long as the rule holds
 	limitRow    = 30 * time.Second
+	limitRewind = 15 * time.Minute // it is archived, undone and, when cut short, ended by the next one
 
 	fencePause = 20 * time.Millisecond // between two tries of a fence that does not work
 )
@@ -71,6 +72,8 @@ var hands = map[topology.Kind]hand{
 	topology.Follow:       {do: (*Agent).follow, limit: limitServer, event: true, fresh: true},
 	topology.Reattach:     {do: (*Agent).reattach, limit: limitServer, event: true, fresh: true},
 	topology.SetSemi:      {do: (*Agent).setSemi, limit: limitServer, fresh: true},
+	topology.Rewind:       {do: (*Agent).rewind, limit: limitRewind, fresh: true},
+	topology.EndRejoin:    {do: (*Agent).endRejoin, limit: limitEtcd, event: true},
 	topology.ClaimVIP:     {do: (*Agent).claimVIP, limit: limitServer, event: true},
 	topology.GiveUpVIP:    {do: (*Agent).giveUpVIP, limit: limitServer, event: true},
 	topology.SetVIPs:      {do: (*Agent).setVIPs, limit: limitServer},
@@ -180,7 +183,12 @@ func sentence(self string, o step.Outcome) string {
 		return fmt.Sprintf("%s fetched from %s what it lacked", self, act.Host)
 	case topology.CutAcker:
 		return fmt.Sprintf("%s no longer waits for acknowledgements of %s", self, act.Host)
+	case topology.EndRejoin:
+		return "the operator's order to bring " + self + " back is over"
 	case topology.Remember:
+		if act.Rule == ruleVerdict {
+			return verdictSaid(self, act)
+		}
 		if act.Memory.Cleared == act.Memory.Seen {
 			return self + " is trusted"
 		}

@@ -176,6 +176,11 @@ func (d *fakeDB) SetWritable(ctx context.Context) error {
 	return d.do(ctx, "writable", func(p *topology.Probe) { p.ReadOnly = false })
 }
 
+func (d *fakeDB) Rewind(ctx context.Context, r dbops.Rewind) (dbops.Rewound, error) {
+	err := d.do(ctx, "rewind", func(p *topology.Probe) { p.Replication = topology.Replication{} })
+	return dbops.Rewound{GTIDs: []string{"0-3-9"}, Archive: "/archive", Own: r.OnlyOwn}, err
+}
+
 func (d *fakeDB) StopIO(ctx context.Context) error {
 	return d.do(ctx, "stop-io", func(p *topology.Probe) { p.Replication.IO = "No" })
 }
@@ -401,6 +406,10 @@ func (f *fakeStore) DropWriter(ctx context.Context, _ topology.Rev) (topology.Re
 
 func (f *fakeStore) PutMemory(ctx context.Context, _ string, _ topology.Rev, _ topology.Memory) (topology.Rev, error) {
 	return f.write(ctx, "put-memory", nil)
+}
+
+func (f *fakeStore) EndRejoin(ctx context.Context, _ string, _ topology.Rev) (topology.Rev, error) {
+	return f.write(ctx, "end-rejoin", nil)
 }
 
 func (f *fakeStore) ClaimVIP(ctx context.Context, _ topology.LeaseID, addr netip.Addr, _ topology.Claim) (topology.Rev, error) {

@@ -33,6 +33,7 @@ type database interface {
 	WriteNudge(ctx context.Context) error
 	DisconnectReplica(ctx context.Context, addr netip.Addr) (int, error)
 	KillIdleClients(ctx context.Context) (int, error)
+	Rewind(ctx context.Context, r dbops.Rewind) (dbops.Rewound, error)
 }
 
 // addresses are the VIPs of this host.
@@ -72,6 +73,7 @@ type registry interface {
 	HandOver(ctx context.Context, epoch topology.Rev, order topology.Entry[topology.Switchover], target topology.Writer, lease topology.LeaseID) (topology.Rev, error)
 	DropWriter(ctx context.Context, epoch topology.Rev) (topology.Rev, error)
 	PutMemory(ctx context.Context, name string, prev topology.Rev, m topology.Memory) (topology.Rev, error)
+	EndRejoin(ctx context.Context, name string, rev topology.Rev) (topology.Rev, error)
 	ClaimVIP(ctx context.Context, lease topology.LeaseID, vip netip.Addr, c topology.Claim) (topology.Rev, error)
 	ReleaseVIP(ctx context.Context, vip netip.Addr, rev topology.Rev) (topology.Rev, error)
 	AppendEvent(ctx context.Context, actor topology.HostID, e topology.Event) error

@@ -76,6 +76,7 @@ func (a *Agent) openServer(ctx context.Context) error {
 	}
 	a.db = a.server
 	a.prober = newProber(a.db, a.log, func(p topology.Probe) { latest(a.in.probes, p) })
+	a.prober.state = a.opt.State
 	return nil
 }
 

@@ -29,6 +29,7 @@ type prober struct {
 	send   func(topology.Probe)
 	log    *slog.Logger
 	kicked chan struct{}
+	state  string // directory that survives a reboot
 
 	mu       sync.Mutex
 	period   time.Duration
@@ -119,7 +120,7 @@ func (p *prober) look(ctx context.Context) topology.Probe {
 func (p *prober) judge(reading topology.Probe) *topology.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	reading.Problems = p.problems
+	reading.Problems, reading.Unfinished = p.problems, dbops.Unfinished(p.state)
 	if !reading.At.Before(p.last.At) {
 		p.last, p.misses = reading, 0
 	}

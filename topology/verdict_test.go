@@ -55,7 +55,9 @@ func TestStandingsAndTheirGrounds(t *testing.T) {
 			me.Replication.Source = "192.0.2.162:3309"
 			me.Replication.Error = to + "connecting slave requested to start from GTID 0-3-103, which is not in the master's binlog'"
 		}},
-		{"has another error", "BEHIND", "can fetch it", func(_ *Cluster, me, _ *Report) { me.Replication.Error = to + "log event entry exceeded max_allowed_packet'" }},
+		{"has another error", "BEHIND", "can fetch it", func(_ *Cluster, me, _ *Report) {
+			me.Replication.Error = to + "log event entry exceeded max_allowed_packet'"
+		}},
 		{"is new and empty under a known name", "SHORT", "new and empty", func(c *Cluster, me, _ *Report) {
 			me.Position, me.Received = gtid.Set{}, gtid.Set{}
 			m := c.Memories["db3"]

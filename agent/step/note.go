@@ -103,6 +103,19 @@ func CutOff(id topology.HostID, pos gtid.Set, shun []netip.Addr) Note {
 	}
 }
 
+// Rewound notes that this host gave up what the writer never had.
+func Rewound(archive string) Note {
+	return func(s *State) {
+		s.Seen.Suspect = topology.Suspicion{}
+		s.Seen.Refused = topology.Refusal{Archive: archive}
+	}
+}
+
+// Refused notes a repair that is not possible, so that it is not tried again.
+func Refused(r topology.Refusal) Note {
+	return func(s *State) { s.Seen.Refused = r }
+}
+
 // Settled notes that the operator's order is closed.
 func Settled(rev topology.Rev) Note {
 	return func(s *State) {

@@ -23,6 +23,7 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 		Incarnation: p.Incarnation, MySQL: topology.Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly,
 		Replication: p.Replication, Position: p.Position, Received: p.Received, EpochRow: s.ownEpoch(p),
 		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks), Stuck: stuck,
+		Past: s.past,
 	}
 	if len(p.Problems) > 0 {
 		r.Unable = p.Problems[0]

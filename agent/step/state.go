@@ -18,7 +18,8 @@ type State struct {
 	Term    Term
 	Seen    topology.Seen
 
-	order   time.Time // when the order was asked that Seen.Order speaks of
+	past    topology.Past // as of the last turn
+	order   time.Time     // when the order was asked that Seen.Order speaks of
 	running map[topology.Lane]topology.Action
 	lag     lagMeter
 	checks  checkMeter

@@ -20,7 +20,14 @@ type Reading struct {
 func (s *State) Turn(r Reading) (topology.View, []topology.Action) {
 	s.checks.sample(s, r.Now)
 	s.Seen.Good = s.checks.good
+	if s.Probe.Up {
+		s.Seen.Suspect = s.Seen.Suspect.Look(s.Cluster, s.ID, s.Probe.State, r.Now)
+	}
 	v := s.View(r)
+	s.past = topology.Past{State: s.Probe.State, Foreign: s.Seen.Suspect.Confirmed(r.Now), Repair: v.RepairOf()}
+	if s.Term.Epoch != 0 {
+		s.past.Joints = s.Probe.Joints
+	}
 	return v, topology.Decide(v)
 }
 

@@ -28,7 +28,7 @@ roles:
   reader: {mode: balanced, vips: [192.0.2.111, 192.0.2.112]}
 timing: {profile: fast}
 durability: lossless
-recovery: {autoSetOnline: 60s, flapCount: 3, flapDuration: 1h}
+recovery: {autoSetOnline: 60s, flapCount: 3, flapDuration: 1h, rejoin: rewind}
 checks: {backlogMax: 10s, backlogFor: 3, threadsFor: 2}
 mysql: {replicationUser: repl}
 `
@@ -68,7 +68,7 @@ func TestEveryValueOfTheFileArrives(t *testing.T) {
 			ProbeLimit: topology.Duration(500 * time.Millisecond), Misses: 2,
 		},
 		Durability: topology.Lossless,
-		Recovery:   topology.Recovery{AutoSetOnline: topology.Duration(time.Minute), FlapCount: 3, FlapDuration: topology.Duration(time.Hour)},
+		Recovery:   topology.Recovery{AutoSetOnline: topology.Duration(time.Minute), FlapCount: 3, FlapDuration: topology.Duration(time.Hour), Rejoin: topology.RejoinRewind},
 		Checks:     topology.Checks{BacklogMax: topology.Duration(10 * time.Second), BacklogFor: 3, ThreadsFor: 2},
 		MySQL:      topology.MySQLSpec{ReplicationUser: "repl"},
 	}
@@ -89,7 +89,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		"reader: {mode: balanced, vips: []}",
 		"timing: {profile: lan, ttl: 2s, probe: 50ms, probeLimit: 500ms, misses: 2}",
 		"durability: lossless",
-		"recovery: {autoSetOnline: 1m, flapCount: 3, flapDuration: 1h}",
+		"recovery: {autoSetOnline: 1m, flapCount: 3, flapDuration: 1h, rejoin: rewind}",
 		"checks: {backlogMax: 10s, backlogFor: 3, threadsFor: 2}",
 		"mysql: {replicationUser: repl}",
 	} {

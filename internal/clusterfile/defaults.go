@@ -63,6 +63,7 @@ func (d *document) spec() topology.Spec {
 			AutoSetOnline: d.recovery.autoSetOnline.or(autoSetOnlineDefault),
 			FlapCount:     d.recovery.flapCount.or(flapCountDefault),
 			FlapDuration:  d.recovery.flapDuration.or(flapDurationDefault),
+			Rejoin:        topology.RejoinPolicy(d.recovery.rejoin.or(string(topology.RejoinRewind))),
 		},
 		Checks: topology.Checks{
 			BacklogMax: d.checks.backlogMax.or(backlogMaxDefault),

@@ -67,6 +67,7 @@ type recovery struct {
 	autoSetOnline value[topology.Duration]
 	flapCount     value[int]
 	flapDuration  value[topology.Duration]
+	rejoin        value[string]
 }
 
 type checks struct {
@@ -143,7 +144,8 @@ func (c *collector) root(n ast.Node) *document {
 			c.mapping(n,
 				field{"autoSetOnline", c.duration(&d.recovery.autoSetOnline, "autoSetOnline", 0, 24*time.Hour)},
 				field{"flapCount", c.number(&d.recovery.flapCount, "flapCount", 0, 1000)},
-				field{"flapDuration", c.duration(&d.recovery.flapDuration, "flapDuration", time.Second, 30*24*time.Hour)})
+				field{"flapDuration", c.duration(&d.recovery.flapDuration, "flapDuration", time.Second, 30*24*time.Hour)},
+				field{"rejoin", c.word(&d.recovery.rejoin, "rejoin", string(topology.RejoinRewind), string(topology.RejoinReclone), string(topology.RejoinManual))})
 		}},
 		field{"checks", func(n ast.Node) {
 			c.mapping(n,

@@ -32,10 +32,18 @@ func Print(s topology.Spec) []byte {
 	t, r, c := s.Timing, s.Recovery, s.Checks
 	fmt.Fprintf(&b, "timing: {profile: %s, ttl: %s, probe: %s, probeLimit: %s, misses: %d}\n", t.Profile, short(t.TTL.D()), short(t.Probe.D()), short(t.ProbeLimit.D()), t.Misses)
 	fmt.Fprintf(&b, "durability: %s\n", s.Durability)
-	fmt.Fprintf(&b, "recovery: {autoSetOnline: %s, flapCount: %d, flapDuration: %s}\n", short(r.AutoSetOnline.D()), r.FlapCount, short(r.FlapDuration.D()))
+	fmt.Fprintf(&b, "recovery: {autoSetOnline: %s, flapCount: %d, flapDuration: %s, rejoin: %s}\n", short(r.AutoSetOnline.D()), r.FlapCount, short(r.FlapDuration.D()), rejoin(r.Rejoin))
 	fmt.Fprintf(&b, "checks: {backlogMax: %s, backlogFor: %d, threadsFor: %d}\n", short(c.BacklogMax.D()), c.BacklogFor, c.ThreadsFor)
 	fmt.Fprintf(&b, "mysql: {replicationUser: %s}\n", quote(s.MySQL.ReplicationUser))
 	return b.Bytes()
+}
+
+// rejoin is the policy; one that was stored before there were any is the default.
+func rejoin(p topology.RejoinPolicy) topology.RejoinPolicy {
+	if p == "" {
+		return topology.RejoinRewind
+	}
+	return p
 }
 
 // commonPorts finds out whether all hosts have the same ports and interface, so

@@ -74,6 +74,9 @@ var kinds = []kind{
 	{KeyDoc{Path: "pins/<vip>", Value: "topology.Pin", Writer: "mmmctl", Guard: "its revision",
 		About: "Where the operator wants a VIP to be."},
 		many(asVIP, func(c *topology.Cluster) *map[netip.Addr]topology.Entry[topology.Pin] { return &c.Pins })},
+	{KeyDoc{Path: "rejoin/<name>", Value: "topology.RejoinOrder", Writer: "mmmctl asks; the host's agent deletes it", Guard: "its revision",
+		About: "An operator orders a host brought back that cannot follow by itself."},
+		many(asName, func(c *topology.Cluster) *map[string]topology.Entry[topology.RejoinOrder] { return &c.Rejoins })},
 	{KeyDoc{Path: "switchover", Value: "topology.Switchover", Writer: "mmmctl asks; the writer, then the target, advance it", Guard: "its revision and the epoch",
 		About: "One order of the operator and how far it is."},
 		single(func(c *topology.Cluster) *topology.Entry[topology.Switchover] { return &c.Switchover })},
@@ -105,6 +108,7 @@ const (
 
 func intentKey(name string) string         { return "intent/" + name }
 func memoryKey(name string) string         { return "memory/" + name }
+func rejoinKey(name string) string         { return "rejoin/" + name }
 func hostKey(id topology.HostID) string    { return "hosts/" + string(id) }
 func bidKey(id topology.HostID) string     { return "bids/" + string(id) }
 func readerKey(vip netip.Addr) string      { return "readers/" + vip.String() }

@@ -96,6 +96,7 @@ func newState(prefix string) *state {
 		Bids:     map[topology.HostID]topology.Entry[topology.Bid]{},
 		Claims:   map[netip.Addr]topology.Entry[topology.Claim]{},
 		Pins:     map[netip.Addr]topology.Entry[topology.Pin]{},
+		Rejoins:  map[string]topology.Entry[topology.RejoinOrder]{},
 	}}
 }
 
