@@ -77,6 +77,14 @@ func fill(t *rapid.T, v reflect.Value) {
 		v.Set(reflect.ValueOf(set))
 		return
 	}
+	if _, ok := v.Interface().(gtid.State); ok {
+		state, err := gtid.ParseState(rapid.SampledFrom([]string{"", "0-1-7", "0-2-8,0-1-9,3-1-9"}).Draw(t, "state"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Set(reflect.ValueOf(state))
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
