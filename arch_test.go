@@ -39,6 +39,9 @@ var mayImport = map[string][]string{
 	"chaos/demo":  {"chaos/lab", "chaos/load"},
 	"chaos/bench": {"chaos/lab", "chaos/load"},
 	"chaos/check": {"chaos/history"},
+
+	"chaos/outcome": {"chaos/history", "chaos/check"},
+	"chaos/storm":   {"chaos/history", "chaos/lab", "chaos/load", "internal/store", "topology"},
 }
 
 // Test harnesses and commands may import what they like of the layers below.

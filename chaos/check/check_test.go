@@ -211,7 +211,7 @@ func TestRunThatProvesNothingIsInvalid(t *testing.T) {
 		"packets pass":                func(h *history.History) { h.Faults[0].Error = "packets pass" },
 		"not seen to bite and to end": func(h *history.History) { h.Faults[0].Verified = 0 },
 		"traffic was thin":            func(h *history.History) { h.Run.MinRate = 1000 },
-		"before its time":             func(h *history.History) { h.Run.Stopped = "interrupted" },
+		"interrupted":                 func(h *history.History) { h.Run.Stopped = []string{"interrupted"} },
 		"checker \"probes\" had":      func(h *history.History) { h.Ops = h.Ops[:7] },
 	} {
 		h := busy()

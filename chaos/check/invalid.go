@@ -12,8 +12,8 @@ var minChecked = map[string]int{"one acceptor": 100, "probes": 100, "kept": 100,
 // Invalid says why a run proves nothing; nil: it proves something.
 func Invalid(h *history.History, verdicts []Verdict) []string {
 	var why []string
-	if h.Run.Stopped != "" {
-		why = append(why, "it ended before its time: "+h.Run.Stopped)
+	for _, stopped := range h.Run.Stopped {
+		why = append(why, "it did not come to its end: "+stopped)
 	}
 	if len(h.Faults) == 0 {
 		why = append(why, "there was no fault")

@@ -166,7 +166,7 @@ type Run struct {
 	ReaderVIPs []string      `json:"readerVIPs"`
 	Total      int64         `json:"total"`             // of all accounts, always
 	MinRate    float64       `json:"minRate"`           // acknowledged writes a second below which the run proves nothing
-	Stopped    string        `json:"stopped,omitempty"` // why the run ended before its time
+	Stopped    []string      `json:"stopped,omitempty"` // why it ended before its time, or saw less than it should
 }
 
 // History is everything, each list in the order of the observer that wrote it.

@@ -112,3 +112,21 @@ func (b *Bed) setMark(ctx context.Context, set, host string, on bool) error {
 	n.marks = next
 	return nil
 }
+
+// Dropped is how many frames the switch has dropped since the bed was made
+// because of LoseARP, LoseAnnouncements and CutEtcd.
+func (b *Bed) Dropped(ctx context.Context) (int, error) {
+	text, err := b.net.list(ctx, "bridge", "marks")
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, part := range strings.Split(text, "counter packets ")[1:] {
+		n := 0
+		if _, err := fmt.Sscan(part, &n); err != nil {
+			return 0, fmt.Errorf("read counter of the switch: %w", err)
+		}
+		total += n
+	}
+	return total, nil
+}

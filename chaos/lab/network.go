@@ -179,17 +179,27 @@ func (n *network) portUp(name string) (bool, error) {
 
 // filter loads nftables rules in the switch's namespace.
 func (n *network) filter(ctx context.Context, rules string) error {
-	cmd := exec.CommandContext(ctx, "nft", "-f", "-")
-	cmd.Stdin = strings.NewReader(rules)
+	_, err := n.nft(ctx, rules, "-f", "-")
+	return err
+}
+
+// list is a table of the switch as text.
+func (n *network) list(ctx context.Context, family, table string) (string, error) {
+	return n.nft(ctx, "", "list", "table", family, table)
+}
+
+func (n *network) nft(ctx context.Context, input string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "nft", args...)
+	cmd.Stdin = strings.NewReader(input)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := inNamespace(n.ns, func() error { return cmd.Start() }); err != nil {
-		return fmt.Errorf("start nft: %w", err)
+		return "", fmt.Errorf("start nft: %w", err)
 	}
 	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("load rules: %w: %s", err, out.String())
+		return "", fmt.Errorf("run nft: %w: %s", err, out.String())
 	}
-	return nil
+	return out.String(), nil
 }
 
 // hardwareAddr derives a locally administered MAC address.

@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer w.hangUp()
+	defer w.HangUp()
 	if !w.create(ctx) {
 		return nil
 	}
@@ -75,12 +75,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
-// writer holds the client's only connection. It works on the driver itself:
-// database/sql would retry behind our back.
+// writer is a client and its connection.
 type writer struct {
-	o         Options
-	connector driver.Connector
-	conn      driver.Conn // nil: not connected
+	*Session
+	o Options
 }
 
 func newWriter(o Options) (*writer, error) {
@@ -96,21 +94,17 @@ func newWriter(o Options) (*writer, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	c := mysql.NewConfig()
-	c.User, c.Passwd, c.Net, c.Addr = o.User, o.Password, "tcp", o.Address
-	c.DialFunc = o.Dial
-	c.Logger = &mysql.NopLogger{} // errors are in the journal
-	connector, err := mysql.NewConnector(c)
+	session, err := NewSession(SessionOptions{Dial: o.Dial, Address: o.Address, User: o.User, Password: o.Password})
 	if err != nil {
 		return nil, fmt.Errorf("start load: %w", err)
 	}
-	return &writer{o: o, connector: connector}, nil
+	return &writer{Session: session, o: o}, nil
 }
 
 // create makes the table, however long it takes; false: ctx ended first.
 func (w *writer) create(ctx context.Context) bool {
 	for {
-		if outcome, _ := w.exec(ctx, fmt.Sprintf(schema, w.o.Table), createTimeout); outcome == Acked {
+		if outcome, _ := w.Exec(ctx, createTimeout, fmt.Sprintf(schema, w.o.Table)); outcome == Acked {
 			return true
 		}
 		select {
@@ -126,39 +120,12 @@ func (w *writer) create(ctx context.Context) bool {
 func (w *writer) attempt(ctx context.Context, seq uint64) Attempt {
 	a := Attempt{Seq: seq, Start: time.Now()}
 	insert := fmt.Sprintf("INSERT INTO %s (client, seq, server) VALUES ('%s', %d, @@server_id)", w.o.Table, w.o.Journal.client, seq)
-	outcome, err := w.exec(context.WithoutCancel(ctx), insert, w.o.Timeout)
+	outcome, err := w.Exec(context.WithoutCancel(ctx), w.o.Timeout, insert)
 	a.End, a.Outcome = time.Now(), outcome
 	if err != nil {
 		a.Why = err.Error()
 	}
 	return a
-}
-
-// exec connects if need be and runs one statement. After anything but Acked the
-// connection is closed: where it leads may have changed.
-func (w *writer) exec(ctx context.Context, statement string, limit time.Duration) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if w.conn == nil {
-		conn, err := w.connector.Connect(ctx)
-		if err != nil {
-			return Refused, fmt.Errorf("connect: %w", err) // nothing of ours was sent
-		}
-		w.conn = conn
-	}
-	_, err := w.conn.(driver.ExecerContext).ExecContext(ctx, statement, nil)
-	if err == nil {
-		return Acked, nil
-	}
-	w.hangUp()
-	return outcomeOf(err), err
-}
-
-func (w *writer) hangUp() {
-	if w.conn != nil {
-		_ = w.conn.Close() // it was of no use any more
-		w.conn = nil
-	}
 }
 
 // certainNo are the server's errors that come before a statement changes anything.

@@ -29,7 +29,7 @@ type benchSettings struct {
 	Out      string `json:"out"`
 }
 
-var benchTale = tale{hosts: bench.Hosts(), tell: tellBench}
+var benchTale = tale{bed: func(o *lab.Options) { o.Hosts = bench.Hosts() }, tell: tellBench}
 
 // tellBench measures, prints the table and stores the result.
 func tellBench(ctx context.Context, bed *lab.Bed, arguments string, say func(string)) error {

@@ -21,8 +21,8 @@ import (
 // tale is a long piece of work that the holder does on a bed of its own, line
 // by line for whoever asked.
 type tale struct {
-	hosts []lab.Host // of the bed; nil: the default ones
-	tell  func(ctx context.Context, bed *lab.Bed, arguments string, say func(string)) error
+	bed  func(*lab.Options) // what is special about its bed; nil: nothing
+	tell func(ctx context.Context, bed *lab.Bed, arguments string, say func(string)) error
 }
 
 // tales are the verbs that take a holder without a bed. Their Args are: the
@@ -30,6 +30,7 @@ type tale struct {
 var tales = map[string]tale{
 	"demo":  {tell: tellDemo},
 	"bench": benchTale,
+	"chaos": chaosTale,
 }
 
 // keepBed, as the first argument of a tale, leaves the bed up at its end.
@@ -48,7 +49,9 @@ func (h *holder) tell(ctx context.Context, t tale, o order, say func(string)) er
 		return fmt.Errorf("%s: wrong arguments %q", o.Verb, o.Args)
 	}
 	h.mu.Lock()
-	h.options.Hosts = t.hosts
+	if t.bed != nil {
+		t.bed(&h.options)
+	}
 	err := h.up(ctx, func(s string) { say("   " + s) })
 	h.mu.Unlock()
 	if err != nil {

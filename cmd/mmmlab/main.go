@@ -9,6 +9,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,7 +23,11 @@ func main() {
 	lab.Main() // worlds and hosts are this binary, started again
 	if err := newRoot().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "mmmlab:", err)
-		os.Exit(1)
+		code := 1
+		if said := (exitError{}); errors.As(err, &said) {
+			code = said.code
+		}
+		os.Exit(code)
 	}
 }
 
@@ -61,7 +66,7 @@ Applications log in as ` + lab.AppUser + ` / ` + lab.AppPassword + `, database `
 		work = "/dev/shm/mmmlab"
 	}
 	root.PersistentFlags().String("work", work, "work directory of the bed; below it: logs, one folder per host")
-	root.AddCommand(newUp(), newHold(), newDown(), newStatus(), newExec(), newCtl(), newDemo(), newBench(), newEcho())
+	root.AddCommand(newUp(), newHold(), newDown(), newStatus(), newExec(), newCtl(), newDemo(), newBench(), newChaos(), newEcho())
 	root.AddCommand(faultCommands()...)
 	return root
 }

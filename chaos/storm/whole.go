@@ -1,0 +1,73 @@
+package storm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// awaitWhole waits until etcd says that nothing is missing, and tells hosts
+// that wait for a person to go on: the storm is the operator. It returns what is
+// still missing when patience ends.
+func (s *site) awaitWhole(ctx context.Context, limit time.Duration) error {
+	const clearEvery = time.Second
+	var cleared time.Time
+	return until(ctx, limit, func() error {
+		look, cancel := context.WithTimeout(ctx, callTime)
+		c, err := s.etcd.Load(look)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if time.Since(cleared) > clearEvery {
+			s.setOnline(ctx, c)
+			cleared = time.Now()
+		}
+		return s.lacks(c)
+	})
+}
+
+// setOnline says set-online of each host that awaits it.
+func (s *site) setOnline(ctx context.Context, c topology.Cluster) {
+	for _, h := range s.databases() {
+		if state, _ := topology.Classify(c, h.Name, time.Now()); state == topology.AwaitingRecovery {
+			// Refused as long as it replicates badly; the next look asks again.
+			_, _ = s.bed.Ctl(ctx, "set-online", h.Name, "--no-wait", "--yes", "--reason", "storm")
+		}
+	}
+}
+
+// lacks says what a cluster lacks to be whole.
+func (s *site) lacks(c topology.Cluster) error {
+	var errs []error
+	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !c.Writer.Present() || c.Phase.Value.Step != topology.Ready || c.Phase.Value.Epoch != c.Epoch() || c.Reign.Value.Epoch != c.Epoch() {
+		complain("writer %q, epoch %d, phase %q of epoch %d, reign of epoch %d, proof: %s",
+			c.Writer.Value.Name, c.Epoch(), c.Phase.Value.Step, c.Phase.Value.Epoch, c.Reign.Value.Epoch, topology.Prove(c).Why)
+	}
+	databases := s.databases()
+	for _, h := range databases {
+		if state, why := topology.Classify(c, h.Name, time.Now()); state != topology.Online {
+			complain("%s is %s: %s", h.Name, state, why)
+		}
+		report, id, _ := c.ReportOf(h.Name)
+		incarnation, acks := c.Reign.Value.Ackers[id]
+		if reigns := h.Name == c.Writer.Value.Name; reigns == acks || acks && incarnation != report.Incarnation {
+			complain("%s: writer %t, in the acker set %t as %q, runs as %q", h.Name, reigns, acks, incarnation, report.Incarnation)
+		}
+	}
+	readers := map[string]int{}
+	for _, claim := range c.Claims {
+		readers[claim.Value.Name]++
+	}
+	if len(c.Claims) != len(readerVIPs) || len(readers) != min(len(databases), len(readerVIPs)) {
+		complain("%d of %d reader VIPs are claimed, by %v", len(c.Claims), len(readerVIPs), readers)
+	}
+	if o := c.Switchover; o.Present() && o.Value.Step.Open() {
+		complain("an order is open, step %s", o.Value.Step)
+	}
+	return errors.Join(errs...)
+}
