@@ -88,7 +88,7 @@ type Gap struct {
 
 // Gaps measures every fault. Faults of one strike share their window.
 func Gaps(h *history.History) []Gap {
-	acks := acknowledged(h)
+	acks := Acknowledged(h)
 	answers := answered(h)
 	var out []Gap
 	for _, s := range strikes(h) {
@@ -106,8 +106,8 @@ func Gaps(h *history.History) []Gap {
 	return out
 }
 
-// acknowledged are the times of all acknowledgements through the writer VIP.
-func acknowledged(h *history.History) []history.Time {
+// Acknowledged are the times of all acknowledgements through the writer VIP.
+func Acknowledged(h *history.History) []history.Time {
 	var acks []history.Time
 	for _, o := range h.Ops {
 		if o.Outcome == history.OK && o.Route == "writer" && (o.Do == history.Insert || o.Do == history.Transfer) {

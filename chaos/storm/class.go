@@ -50,6 +50,8 @@ type class struct {
 	// stalls: writes (or a VIP) may stand still as long as it is on, because
 	// nothing that could be done about it is safe, or nobody can see it.
 	stalls bool
+	// after is how much longer than others the servers themselves need when it is over.
+	after time.Duration
 	// alone: not with a second fault.
 	alone bool
 }
@@ -93,7 +95,7 @@ var classes = []class{
 	{Name: "announce", Says: "announcements of the new writer lost at a switchover", family: "arp", on: []place{onMaster},
 		hold: span(1, 3), do: loseAnnouncements, undo: keepAnnouncements, bites: announcementLost, ends: fine, changes: 1, anyway: 1, stalls: true, alone: true},
 	{Name: "disk-full", Says: "disk of the datadir full", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(1, 4), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true},
+		hold: span(1, 4), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true, after: time.Minute}, // MariaDB looks again once a minute
 	{Name: "disk-stall", Says: "every write to the disk waits (fsfreeze)", family: "disk", on: []place{onWriter, onReplica},
 		hold: span(0.3, 4), do: stallDisk, undo: resumeDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true},
 	{Name: "disk-readonly", Says: "the file system fails and turns read-only; the host is started anew", family: "disk", on: []place{onWriter, onReplica},

@@ -189,7 +189,7 @@ func (k *strikes) lift(ctx context.Context, r *running) error {
 	}
 	r.record.Healed = history.Now()
 	if r.class.stalls && r.record.GapLimit > 0 {
-		on := r.record.Healed.Sub(r.record.Begin)
+		on := r.record.Healed.Sub(r.record.Begin) + r.class.after
 		r.record.GapLimit += on
 		r.record.VIPLimit += on
 	}
@@ -200,7 +200,11 @@ func (k *strikes) lift(ctx context.Context, r *running) error {
 // settle waits until the cluster is whole.
 func (k *strikes) settle(ctx context.Context, all []*running) error {
 	began := history.Now()
-	err := k.awaitWhole(ctx, patience)
+	limit := patience
+	for _, r := range all {
+		limit = max(limit, patience+r.class.after)
+	}
+	err := k.awaitWhole(ctx, limit)
 	now := history.Now()
 	for _, r := range all {
 		r.record.Settled = now
@@ -208,7 +212,7 @@ func (k *strikes) settle(ctx context.Context, all []*running) error {
 			r.record.GapLimit, r.record.VIPLimit = 0, 0
 		}
 		if err != nil {
-			r.record.Unsettled = fmt.Sprintf("not whole after %v: %s", patience, err)
+			r.record.Unsettled = fmt.Sprintf("not whole after %v: %s", limit, err)
 		}
 	}
 	if err != nil {

@@ -193,8 +193,12 @@ func judge(dir, record string, say func(string)) error {
 	}
 	verdicts := check.All(h)
 	r := outcome.Of(h, verdicts)
+	text, err := outcome.Page(h, verdicts, r)
+	if err != nil {
+		return err
+	}
 	page := filepath.Join(dir, "report.html")
-	if err := os.WriteFile(page, []byte(outcome.Page(h, verdicts, r)), 0o644); err != nil {
+	if err := os.WriteFile(page, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	say(r.String() + "  page: " + page)
