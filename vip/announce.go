@@ -56,6 +56,11 @@ func (m *Manager) announce(ctx context.Context, addr netip.Addr) {
 	for h.told < len(announceAt) && now >= h.since+announceAt[h.told] {
 		h.told++
 	}
+	// These frames pass the fence by, so it is asked (R10).
+	if serving, err := m.fence.Serving(ctx, addr); !serving || err != nil {
+		m.log.Warn("address not announced: the fence does not let this host answer for it", "addr", addr, "err", err)
+		return
+	}
 	if err := m.kernel.Announce(ctx, addr); err != nil {
 		m.log.Warn("address not announced", "addr", addr, "err", err)
 		return

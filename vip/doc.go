@@ -12,6 +12,8 @@
 // to remove them up to 1.1 s late. So a lifetime takes a dead host's address
 // off the wire some time after its lease ended; it does not keep two hosts
 // from answering. That is the job of the timed packet filter elements (R10).
+// The Manager keeps them through Options.Fence: they are set before an address
+// comes up, taken away before it goes, and asked for before each announcement.
 //
 // # The mark
 //

@@ -22,6 +22,9 @@ const earlyMax = 100 * time.Millisecond
 type Options struct {
 	Kernel Kernel
 	Log    *slog.Logger
+	// Fence, if set, is told which addresses are served, before they come up and
+	// before they go; it is what keeps two hosts from answering for one.
+	Fence Fence
 	// Clock returns the time since some fixed moment, counting also while the
 	// machine is suspended; nil means CLOCK_BOOTTIME. The Go runtime's own
 	// monotonic clock stands still in a suspended machine, and an address whose
@@ -29,11 +32,30 @@ type Options struct {
 	Clock func() time.Duration
 }
 
+// Fence lets this host answer for addresses, to the millisecond and enforced by
+// the kernel (R10), which the lifetime of an address is too coarse for.
+type Fence interface {
+	// Serve lets this host answer for addrs, and no others, until left from now.
+	Serve(ctx context.Context, addrs []netip.Addr, left time.Duration) error
+	// Unserve ends that for addrs, or without addrs for all.
+	Unserve(ctx context.Context, addrs ...netip.Addr) error
+	// Serving asks whether this host may answer for addr at this moment.
+	Serving(ctx context.Context, addr netip.Addr) (bool, error)
+}
+
+// noFence lets everything pass.
+type noFence struct{}
+
+func (noFence) Serve(context.Context, []netip.Addr, time.Duration) error { return nil }
+func (noFence) Unserve(context.Context, ...netip.Addr) error             { return nil }
+func (noFence) Serving(context.Context, netip.Addr) (bool, error)        { return true, nil }
+
 // Manager keeps the virtual addresses of one interface. Its methods may be
 // called from several goroutines; each runs to its end before the next starts,
 // Probe excepted. All times are lengths from the moment of the call.
 type Manager struct {
 	kernel Kernel
+	fence  Fence
 	log    *slog.Logger
 	clock  func() time.Duration
 	wake   chan struct{} // capacity 1: something new is to be announced
@@ -56,8 +78,13 @@ func New(o Options) *Manager {
 	if clock == nil {
 		clock = sinceBoot
 	}
+	fence := o.Fence
+	if fence == nil {
+		fence = noFence{}
+	}
 	return &Manager{
 		kernel: o.Kernel,
+		fence:  fence,
 		log:    o.Log.With("link", o.Kernel.Link()),
 		clock:  clock,
 		wake:   make(chan struct{}, 1),
@@ -96,6 +123,11 @@ func (m *Manager) Reconcile(ctx context.Context, want []netip.Addr, left time.Du
 		errs = append(errs, fmt.Errorf("bring up %s: %s is on %s without our mark (to hand it over: ip addr del %s dev %s): %w",
 			p.Addr(), p, m.kernel.Link(), p, m.kernel.Link(), ErrForeign))
 	}
+	if served := slices.Concat(s.keep, s.add); len(served) > 0 {
+		if err := m.fence.Serve(ctx, served, until-m.clock()); err != nil { // nothing may come up that is not served
+			return errors.Join(append(errs, err)...)
+		}
+	}
 	for _, addr := range s.keep {
 		errs = append(errs, m.keep(ctx, addr, until))
 	}
@@ -118,12 +150,21 @@ func (m *Manager) Extend(ctx context.Context, left time.Duration) error {
 	defer m.mu.Unlock()
 	now := m.clock()
 	var errs []error
+	var living []netip.Addr
 	for _, addr := range slices.SortedFunc(maps.Keys(m.held), netip.Addr.Compare) {
-		if h := m.held[addr]; left <= 0 || now >= h.until {
+		if left <= 0 || now >= m.held[addr].until {
 			errs = append(errs, m.lapse(ctx, addr))
-		} else {
-			errs = append(errs, m.extend(ctx, addr, h, now+left))
+			continue
 		}
+		living = append(living, addr)
+	}
+	if len(living) > 0 {
+		if err := m.fence.Serve(ctx, living, now+left-m.clock()); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+	}
+	for _, addr := range living {
+		errs = append(errs, m.extend(ctx, addr, m.held[addr], now+left))
 	}
 	return errors.Join(errs...)
 }
@@ -136,13 +177,16 @@ func (m *Manager) Drop(ctx context.Context, addrs ...netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	return m.remove(ctx, func(a netip.Addr) bool { return slices.Contains(addrs, a) })
+	if len(addrs) == 0 {
+		return nil
+	}
+	return m.remove(ctx, addrs, func(a netip.Addr) bool { return slices.Contains(addrs, a) })
 }
 
 // Clear takes down every address of the interface that carries our mark: at the
 // start of a process these are the leftovers of a run that crashed.
 func (m *Manager) Clear(ctx context.Context) error {
-	return m.remove(ctx, func(netip.Addr) bool { return true })
+	return m.remove(ctx, nil, func(netip.Addr) bool { return true })
 }
 
 // Held returns, sorted, the addresses that the Manager has brought up and that
@@ -241,35 +285,46 @@ func (m *Manager) lapse(ctx context.Context, addr netip.Addr) error {
 	return errors.Join(append(m.deleteAll(ctx, []netip.Addr{addr}), err)...)
 }
 
-// remove takes down the marked addresses that which selects.
-func (m *Manager) remove(ctx context.Context, which func(netip.Addr) bool) error {
+// remove takes down the marked addresses that which selects. They are served no
+// more before that; addrs names them for the fence, and no name means all.
+func (m *Manager) remove(ctx context.Context, addrs []netip.Addr, which func(netip.Addr) bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// Forgotten first, so that nothing is announced whatever happens below.
 	maps.DeleteFunc(m.held, func(a netip.Addr, _ *hold) bool { return which(a) })
+	unserved := m.fence.Unserve(ctx, addrs...)
 	present, err := m.kernel.List(ctx)
 	if err != nil {
-		return fmt.Errorf("list addresses of %s: %w", m.kernel.Link(), err)
+		return errors.Join(unserved, fmt.Errorf("list addresses of %s: %w", m.kernel.Link(), err))
 	}
-	var addrs []netip.Addr
+	errs := []error{unserved}
 	for _, e := range present {
 		if e.Marked && which(e.Prefix.Addr()) {
-			addrs = append(addrs, e.Prefix.Addr())
+			errs = append(errs, m.delete(ctx, e.Prefix.Addr()))
 		}
 	}
-	return errors.Join(m.deleteAll(ctx, addrs)...)
+	return errors.Join(errs...)
 }
 
 // deleteAll takes down marked addresses, each whatever became of the others.
+// They are served no more before that.
 func (m *Manager) deleteAll(ctx context.Context, addrs []netip.Addr) []error {
-	var errs []error
+	if len(addrs) == 0 {
+		return nil
+	}
+	errs := []error{m.fence.Unserve(ctx, addrs...)}
 	for _, addr := range addrs {
-		delete(m.held, addr)
-		if err := m.kernel.Delete(ctx, addr); err != nil {
-			errs = append(errs, fmt.Errorf("take down %s on %s: %w", addr, m.kernel.Link(), err))
-			continue
-		}
-		m.log.Info("address is down", "addr", addr)
+		errs = append(errs, m.delete(ctx, addr))
 	}
 	return errs
+}
+
+// delete takes down one marked address.
+func (m *Manager) delete(ctx context.Context, addr netip.Addr) error {
+	delete(m.held, addr)
+	if err := m.kernel.Delete(ctx, addr); err != nil {
+		return fmt.Errorf("take down %s on %s: %w", addr, m.kernel.Link(), err)
+	}
+	m.log.Info("address is down", "addr", addr)
+	return nil
 }
