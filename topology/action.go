@@ -54,6 +54,10 @@ const (
 	ClaimVIP  Kind = "claim"    // readers/<vip>, then the address
 	GiveUpVIP Kind = "give-up"  // the address, then readers/<vip>
 	SetVIPs   Kind = "set-vips" // the addresses that this host answers for
+
+	// LaneVIP, too: they move the port of a host that is not the writer.
+	OpenReaders Kind = "open-for-readers" // without end, after read_only was read once more (R9)
+	ClosePort   Kind = "close-port"
 )
 
 // Lane is a queue of one.
@@ -77,7 +81,7 @@ func (k Kind) Lane() Lane {
 		return LaneRow
 	case Remember, PutReign, CutAcker, SetShun, Settle, EndRejoin:
 		return LaneRecord
-	case ClaimVIP, GiveUpVIP, SetVIPs:
+	case ClaimVIP, GiveUpVIP, SetVIPs, OpenReaders, ClosePort:
 		return LaneVIP
 	default:
 		return LaneServer

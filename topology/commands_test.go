@@ -291,6 +291,10 @@ func (t *teller) print(args []string) error {
 	case "order":
 		o := e.Switchover.Value
 		t.printf("%s to %s is %s: %s", o.Kind, o.Target, o.Step, cmp.Or(o.Outcome, "under way"))
+	case "port":
+		for _, h := range t.w.hosts {
+			t.printf("%s: %s", h.name, cmp.Or(string(h.port), "no fence"))
+		}
 	case "logs":
 		for _, h := range t.w.hosts {
 			p := t.w.probe(h)

@@ -87,9 +87,9 @@ func (v *View) resting(a Action) bool {
 }
 
 // Rules is the table, in order. The first group fences and stops there; then
-// come promises, what this host remembers, its reign, elections, following,
+// come promises, its port, what this host remembers, its reign, elections, following,
 // addresses.
-var Rules = slices.Concat(fenceRules, failsafeRules, memoryRules, orderRules, reignRules, electionRules, rejoinRules, followRules, vipRules)
+var Rules = slices.Concat(fenceRules, failsafeRules, portRules, memoryRules, orderRules, reignRules, electionRules, rejoinRules, followRules, vipRules)
 
 func one(a Action) []Action { return []Action{a} }
 

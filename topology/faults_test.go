@@ -270,7 +270,7 @@ var hostFaults = map[string]func(w *world, h *host, args []string) error{
 	"set": setHost,
 }
 
-// setHost changes facts of a host: writable, waiting, slow, sql, io, semi, source, error, lag, problem, sees.
+// setHost changes facts of a host: writable, waiting, slow, sql, io, semi, source, error, lag, problem, sees, port.
 func setHost(_ *world, h *host, args []string) error {
 	for i, a := range args {
 		k, v, _ := strings.Cut(a, "=")
@@ -300,6 +300,8 @@ func setHost(_ *world, h *host, args []string) error {
 			h.term.Ending = yes
 		case "key":
 			h.key = v
+		case "port":
+			h.port = Port(v)
 		case "lease": // none: it is gone, and there is no other yet
 			h.lease = 0
 		case "unknown":

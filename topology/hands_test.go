@@ -89,6 +89,7 @@ func (w *world) write(h *host, t string) {
 
 func (w *world) doFence(h *host, a Action) error {
 	h.vips, h.writable = nil, false
+	h.port = h.moved(PortClosed)
 	if h.waiting > 0 {
 		h.stopServer("mysqld was killed: somebody waited for an acknowledgement")
 	}
@@ -161,6 +162,10 @@ func (w *world) doVIP(h *host, a Action) error {
 		delete(w.etcd.Claims, a.VIPs[0])
 	case SetVIPs:
 		h.vips = a.VIPs
+	case OpenReaders:
+		h.port = PortUnlimited
+	case ClosePort:
+		h.port = PortClosed
 	default:
 		return fmt.Errorf("no hand for %s", a.Kind)
 	}
@@ -228,7 +233,7 @@ func (w *world) doReign(h *host, a Action) error {
 				w.lost = append(w.lost, fmt.Sprintf("%s opened without %s", h.name, t))
 			}
 		}
-		h.seen.Shunned, h.writable, h.vips = a.Shun, true, a.VIPs
+		h.seen.Shunned, h.writable, h.vips, h.port = a.Shun, true, a.VIPs, h.moved(PortTimed)
 		return w.phase(h, a.Epoch, *a.Phase)
 	case Drain:
 		h.vips = slices.DeleteFunc(slices.Clone(h.vips), func(v netip.Addr) bool { return slices.Contains(a.VIPs, v) })

@@ -302,3 +302,18 @@ func TestStaleIncarnationEndsTheReignAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestPortHasNoEndForReadersOnly: the port of a host is never opened without end
+// while it is, or may be, the writer or may become writable, nor while somebody
+// waits there (R9).
+func TestPortHasNoEndForReadersOnly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := aView(t)
+		for _, a := range Decide(v) {
+			if a.Kind == OpenReaders && (!v.Probe.Up || !v.Probe.ReadOnly || v.Probe.Waiting > 0 || v.Term.Epoch != 0 ||
+				v.Cluster.Writer.Present() && v.Cluster.Writer.Value.ID == v.ID || v.busy(OpenDoor, Campaign)) {
+				t.Fatalf("%s by %s: probe %+v, term %+v, writer %s", a, a.Rule, v.Probe, v.Term, v.Cluster.Writer.Value.Name)
+			}
+		}
+	})
+}

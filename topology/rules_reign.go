@@ -106,10 +106,10 @@ var reignRules = []Rule{
 	},
 	{
 		Name: "open-again",
-		Doc:  "The writer of a ready reign is writable; this is asserted again for ever.",
-		When: when("the writer is read-only and no switchover is under way", func(v *View) bool {
+		Doc:  "The writer of a ready reign is writable and its port is open; this is asserted again for ever.",
+		When: when("the writer is shut and no switchover is under way", func(v *View) bool {
 			_, drains := v.draining()
-			return v.opened() && v.phase() == Ready && v.Probe.Up && v.Probe.ReadOnly && !drains && !v.busy(OpenDoor, Undo, Drain, HandOver) &&
+			return v.opened() && v.phase() == Ready && v.Probe.Up && (v.Probe.ReadOnly || v.shutOut()) && !drains && !v.busy(OpenDoor, Undo, Drain, HandOver) &&
 				v.Cluster.Reign.Value.Closed == nil // it must be seen cleared first (R60)
 		}),
 		Then: (*View).open,

@@ -20,6 +20,7 @@ type View struct {
 	Lease   Lease
 	Term    Term
 	VIPs    []netip.Addr // addresses of ours that are up on this host
+	Port    Port         // how the port that clients use stands
 	Busy    []Kind       // actions in flight in this process
 	Seen    Seen
 

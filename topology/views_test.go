@@ -138,6 +138,7 @@ func someView(t *rapid.T, c Cluster, name string) View {
 		v.Term = Term{}
 	}
 	v.VIPs = pick(t, "vips", [][]netip.Addr{nil, {storyVIP(".111")}, {storyVIP(".113"), storyVIP(".112")}})
+	v.Port = pick(t, "port", []Port{"", PortAbsent, PortClosed, PortTimed, PortUnlimited})
 	v.Busy = pick(t, "busy", [][]Kind{nil, nil, nil, {OpenDoor}, {Drain}, {HandOver}, {Campaign}, {EndReign}})
 	v.Seen = Seen{Epoch: pick(t, "seen epoch", someEpochs), Rev: pick(t, "seen rev", []Rev{0, 100, 100, 140}), Good: someTime(t, "good"), Acked: someTime(t, "acked"),
 		Waiting: someTime(t, "waits"), Order: someTime(t, "order seen"), Drained: someTime(t, "drained"), Cut: map[HostID]gtid.Set{}, Failed: map[Kind]Failure{}}

@@ -68,10 +68,19 @@ type host struct {
 	term   Term
 	seen   Seen
 	vips   []netip.Addr
+	port   Port // no fence unless a story says how it stands
 	busy   []Kind
 	lag    *Duration // nil: unknown
 	checks map[string]Check
 	bad    map[string]time.Time // since when a check has failed, counted or not
+}
+
+// moved is the state that the port is in after a move: none where there is none.
+func (h *host) moved(to Port) Port {
+	if h.port == "" {
+		return ""
+	}
+	return to
 }
 
 const listenerPort = 3309
@@ -316,7 +325,7 @@ func (h *host) sees(c Cluster) Cluster {
 // view is what a host decides upon.
 func (w *world) view(h *host, c Cluster) View {
 	c = h.sees(c)
-	v := View{Now: w.now, Self: h.name, ID: h.id, Agent: "agent-" + h.name, Cluster: c, Probe: w.probe(h), Term: h.term, VIPs: h.vips, Busy: h.busy, Seen: h.seen}
+	v := View{Now: w.now, Self: h.name, ID: h.id, Agent: "agent-" + h.name, Cluster: c, Probe: w.probe(h), Term: h.term, VIPs: h.vips, Port: h.port, Busy: h.busy, Seen: h.seen}
 	v.Lease = Lease{ID: h.lease, TTL: 2 * time.Second, Left: 1500 * time.Millisecond}
 	v.Failsafe = w.failsafe(h)
 	if h.late {
