@@ -77,6 +77,8 @@ var hands = map[topology.Kind]hand{
 	topology.ClaimVIP:     {do: (*Agent).claimVIP, limit: limitServer, event: true},
 	topology.GiveUpVIP:    {do: (*Agent).giveUpVIP, limit: limitServer, event: true},
 	topology.SetVIPs:      {do: (*Agent).setVIPs, limit: limitServer},
+	topology.OpenReaders:  {do: (*Agent).openReaders, limit: limitServer},
+	topology.ClosePort:    {do: (*Agent).closePort, limit: limitServer},
 }
 
 // start runs an action in its lane, unless the lane is taken; a fence cuts short

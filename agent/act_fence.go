@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/agent/step"
+	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -24,7 +25,7 @@ const (
 // the addresses go.
 func (a *Agent) demote(ctx context.Context, j job) (step.Note, error) {
 	if j.term == nil && replicaOnly(j.probe) {
-		return nil, a.withdraw(ctx)
+		return nil, a.retire(ctx)
 	}
 	return nil, a.shut(ctx, j.probe, patienceFor(j))
 }
@@ -64,6 +65,16 @@ func patienceFor(j job) time.Duration {
 // whose lifetime this process takes for over and those of an earlier agent.
 func (a *Agent) withdraw(ctx context.Context) error {
 	return errors.Join(a.gate.Close(ctx), a.vips.Clear(ctx))
+}
+
+// retire takes down what a replica serves under its lease: the addresses, and a
+// port that is open for a time. One that is open for readers is not under any
+// lease: what it rests on, a server that is read-only, is as true as before (R9).
+func (a *Agent) retire(ctx context.Context) error {
+	if a.gate.State() == fence.Unlimited {
+		return a.vips.Clear(ctx)
+	}
+	return a.withdraw(ctx)
 }
 
 // shut is the closing itself, used by the decisions and by the dead-man. It may

@@ -16,7 +16,6 @@ import (
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/etcdembed"
 	"github.com/mmm-ha/mmm/internal/dbops"
-	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/vip"
@@ -64,6 +63,7 @@ type Agent struct {
 	campaigns atomic.Int64
 	lastProbe atomic.Value         // topology.Probe
 	address   atomic.Value         // string: of this host
+	layout    atomic.Value         // fence.Layout: what the gate guards
 	hosts     atomic.Value         // int: database hosts of the cluster file
 	inspected topology.Incarnation // whose settings were read; touched by New and inspect only
 	rejected  atomic.Value         // netip.Addr: the deposed writer in our port rules
@@ -137,6 +137,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return a.prober.run(ctx) })
 	group.Go(func() error { return a.leases(ctx, a.resumed) })
 	group.Go(func() error { return a.lifetimes(ctx) })
+	group.Go(func() error { return a.keepGate(ctx) })
 	group.Go(func() error { return a.heartbeat(ctx) })
 	group.Go(func() error { return a.history.run(ctx) })
 	group.Go(func() error { return a.remembered.run(ctx) })
@@ -168,6 +169,7 @@ func (a *Agent) publish(v topology.View) {
 		a.address.Store(me.Address.String())
 	}
 	a.hosts.Store(len(v.Cluster.Spec.Value.Hosts))
+	a.layout.Store(a.layoutOf(v.Cluster.Spec.Value))
 	a.prober.tune(v.Cluster.Spec.Value.Timing)
 	a.remembered.saw(v.Cluster.Spec.Value.ID, v.Seen.Epoch)
 }
@@ -186,6 +188,3 @@ func (a *Agent) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// gateOf is the fence on the client port. There is none yet: status says so.
-func gateOf() gate { return fence.None{} }

@@ -22,6 +22,7 @@ type Config struct {
 	MySQL   MySQLConfig `yaml:"mysql"`
 	State   string      `yaml:"state"` // survives a reboot
 	RunDir  string      `yaml:"run"`   // does not
+	Fence   string      `yaml:"fence"` // on the port of clients: FenceNFT, or FenceNone
 }
 
 // EtcdConfig says where etcd is, nearest member first.
@@ -43,10 +44,16 @@ type MySQLConfig struct {
 	Datadir                 string `yaml:"datadir"`
 }
 
+// The kinds of fence that a file may ask for.
+const (
+	FenceNFT  = "nftables"
+	FenceNone = "none" // an agent that dies leaves its port open
+)
+
 // defaults are those of the packages.
 func defaults() Config {
 	return Config{
-		State: "/var/lib/mmm", RunDir: "/run/mmm",
+		State: "/var/lib/mmm", RunDir: "/run/mmm", Fence: FenceNFT,
 		MySQL: MySQLConfig{Socket: "/run/mysqld/mysqld.sock", User: "mmm_agent", ReplicationUser: "repl", Datadir: "/var/lib/mysql"},
 		Etcd:  EtcdConfig{Endpoints: []string{"http://127.0.0.1:2379"}},
 	}
@@ -74,6 +81,8 @@ func (c Config) validate() error {
 		return errors.New("`host` is missing: write the name that this host has in the cluster file, such as `host: db1`")
 	case c.Cluster == "" || strings.Contains(c.Cluster, "/"):
 		return errors.New("`cluster` is missing or has a slash: write the cluster's name, such as `cluster: shop`")
+	case c.Fence != FenceNFT && c.Fence != FenceNone:
+		return fmt.Errorf("`fence` is %q: leave it out, which means %s, or write %s, and a dead agent will leave its port open", c.Fence, FenceNFT, FenceNone)
 	case len(c.Etcd.Endpoints) == 0:
 		return errors.New("`etcd.endpoints` is empty: list the etcd members, nearest first")
 	}

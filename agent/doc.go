@@ -18,6 +18,7 @@
 //	leases     opens a lease, keeps it, opens another when it is gone  lease.go
 //	lifetimes  extends kernel lifetimes at each renewal; closes when
 //	           none comes (the dead-man)                               lifetimes.go
+//	gate       asserts the packet filter rules of the client port          gate.go
 //	heartbeat  writes this host's report                               heartbeat.go
 //	historian  writes events                                           history.go
 //	vip.Run    repeats announcements                                   package vip

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -240,17 +241,37 @@ type fakeGate struct {
 	*journal
 	mu   sync.Mutex
 	open bool
+	ends bool // the opening has a deadline
 }
 
 func (g *fakeGate) Kind() string { return "fake" }
 
-func (g *fakeGate) set(ctx context.Context, verb string, open bool) error {
+func (g *fakeGate) State() fence.State {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case !g.open:
+		return fence.Closed
+	case g.ends:
+		return fence.Timed
+	default:
+		return fence.Unlimited
+	}
+}
+
+func (g *fakeGate) Keep(context.Context, fence.Layout) error { return nil }
+
+func (g *fakeGate) OpenForReaders(ctx context.Context) error {
+	return g.set(ctx, "gate-readers", true, false)
+}
+
+func (g *fakeGate) set(ctx context.Context, verb string, open, ends bool) error {
 	if err := g.enter(ctx, verb); err != nil {
 		return err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open = open
+	g.open, g.ends = open, ends
 	return nil
 }
 
@@ -261,9 +282,9 @@ func (g *fakeGate) isOpen() bool {
 }
 
 func (g *fakeGate) Open(ctx context.Context, _ time.Duration) error {
-	return g.set(ctx, "gate-open", true)
+	return g.set(ctx, "gate-open", true, true)
 }
-func (g *fakeGate) Close(ctx context.Context) error { return g.set(ctx, "gate-close", false) }
+func (g *fakeGate) Close(ctx context.Context) error { return g.set(ctx, "gate-close", false, false) }
 func (g *fakeGate) Extend(ctx context.Context, _ time.Duration) error {
 	return g.enter(ctx, "gate-extend")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/topology/gtid"
@@ -52,10 +53,13 @@ type ports interface {
 	Refuse(ctx context.Context, addrs []netip.Addr, port uint16) error
 }
 
-// gate is the fence on the client port; its lifetime is the lease's (R8).
+// gate is the fence on the client port; a writer's lifetime is the lease's (R8).
 type gate interface {
 	Kind() string
+	State() fence.State
+	Keep(ctx context.Context, l fence.Layout) error
 	Open(ctx context.Context, left time.Duration) error
+	OpenForReaders(ctx context.Context) error
 	Extend(ctx context.Context, left time.Duration) error
 	Close(ctx context.Context) error
 }

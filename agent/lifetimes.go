@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -70,9 +71,14 @@ func (a *Agent) extend(ctx context.Context, d election.Deadline) {
 	if err := a.vips.Extend(ctx, d.Left(a.clock.Now())); err != nil {
 		a.log.Warn("cannot extend the lifetime of the VIPs", "err", err)
 	}
-	if a.reigning.Load() {
+	if a.gate.State() == fence.Timed && a.reigning.Load() {
 		if err := a.gate.Extend(ctx, d.Left(a.clock.Now())); err != nil {
 			a.log.Warn("cannot extend the lifetime of the port", "err", err)
+		}
+	}
+	if d.Left(a.clock.Now()) <= 0 { // and read again after it (R4)
+		if err := a.withdraw(context.WithoutCancel(ctx)); err != nil {
+			a.log.Error("cannot take back what was extended too late", "err", err)
 		}
 	}
 }
@@ -96,6 +102,9 @@ func (a *Agent) lapse(ctx context.Context) {
 func (a *Agent) shutOrWithdraw(ctx context.Context, p topology.Probe) error {
 	if a.reigning.Load() {
 		return a.shut(ctx, p, patienceLate)
+	}
+	if replicaOnly(p) {
+		return a.retire(ctx)
 	}
 	return a.withdraw(ctx)
 }

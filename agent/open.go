@@ -200,9 +200,13 @@ func (a *Agent) openKernel(ctx context.Context, spec topology.Spec) error {
 	if err != nil {
 		return err
 	}
-	a.kernel = vip.New(vip.Options{Kernel: kernel, Log: a.log})
+	gate, err := a.openGate(ctx, spec)
+	if err != nil {
+		return err
+	}
+	a.gate = gate
+	a.kernel = vip.New(vip.Options{Kernel: kernel, Fence: gate, Log: a.log})
 	a.vips = a.kernel
-	a.gate = gateOf()
 	if a.dry {
 		return nil
 	}

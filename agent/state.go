@@ -62,6 +62,7 @@ func (s *state) lease(clock election.Clock) topology.Lease {
 // reading is what a turn reads anew. held are the addresses that are up.
 func (a *Agent) reading(s *state, held []netip.Addr, now time.Time) step.Reading {
 	r := step.Reading{Now: now, Lease: s.lease(a.clock), VIPs: held}
+	r.Port = topology.Port(a.gate.State())
 	r.Rejected, _ = a.rejected.Load().(netip.Addr)
 	return r
 }

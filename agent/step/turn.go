@@ -12,6 +12,7 @@ type Reading struct {
 	Now      time.Time
 	Lease    topology.Lease // the lease that this process holds; zero: none
 	VIPs     []netip.Addr   // addresses of ours that are up on this host
+	Port     topology.Port  // how the port that clients use stands
 	Rejected netip.Addr     // deposed writer in our port rules
 }
 
@@ -35,7 +36,7 @@ func (s *State) Turn(r Reading) (topology.View, []topology.Action) {
 func (s *State) View(r Reading) topology.View {
 	v := topology.View{
 		Now: r.Now, Self: s.Self, ID: s.ID, Agent: s.Agent, Cluster: s.Cluster, Probe: s.Probe,
-		Term: s.Term.Term, VIPs: r.VIPs, Busy: s.Busy(), Seen: s.Seen,
+		Term: s.Term.Term, VIPs: r.VIPs, Port: r.Port, Busy: s.Busy(), Seen: s.Seen,
 	}
 	v.Seen.Rejected = r.Rejected
 	if s.Rests(r.Lease.ID) {

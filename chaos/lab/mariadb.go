@@ -187,7 +187,7 @@ func (b *Bed) mysqldUnit(m *machine) (unitSpec, error) {
 		Delay: mysqldDelay,
 	}
 	if b.prestart {
-		u.Pre = []string{b.agentBin(), "prestart", "--datadir", filepath.Join(m.dir, "data")}
+		u.Pre = []string{b.agentBin(), "prestart", "--datadir", filepath.Join(m.dir, "data"), "--port", fmt.Sprint(ClientPort)}
 	}
 	return u, nil
 }

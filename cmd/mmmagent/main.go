@@ -43,7 +43,7 @@ hosts), and a small file that says who the host is:
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.PersistentFlags().String("log-level", "info", "debug, info, warn or error")
-	root.AddCommand(newRunCommand(), newPreflightCommand(), newGrantsCommand(), newStopCommand(), newPrestartCommand(), newEtcdCommand())
+	root.AddCommand(newRunCommand(), newPreflightCommand(), newGrantsCommand(), newStopCommand(), newPrestartCommand(), newUnfenceCommand(), newEtcdCommand())
 	return root
 }
 

@@ -1,32 +1,46 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mmm-ha/mmm/agent"
 	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/fence"
 )
 
 func newPrestartCommand() *cobra.Command {
-	var datadir string
+	var datadir, kind string
+	var port uint16
 	cmd := &cobra.Command{
 		Use:   "prestart",
-		Short: "Keep what a crashed mysqld may be about to throw away",
-		Long: `Run by the supervisor of mysqld before each start (systemd: ExecStartPre in a
-drop-in of mariadb.service), as the user of mysqld.
+		Short: "Close the port before mysqld serves; keep what it may be about to throw away",
+		Long: `Run by the supervisor of mysqld before each start (systemd: ExecStartPre=+mmmagent
+prestart in a drop-in of mariadb.service; the plus sign runs it as root).
+
+First the port that clients use is closed in the packet filter, if it is not
+guarded already: after a boot mysqld may be up before the agent, and nobody should
+reach it then. The agent opens it. A port that is open until a lease ends stays so;
+one that is open without end, for readers, closes. If that does not work the
+command fails, and mysqld should not start.
 
 After a crash mysqld cuts transactions that nobody acknowledged off its binlog,
 and a replica drops the relay log that it has not applied. Both may be the last
 copy of something. prestart copies them to <datadir>/mmm-kept before mysqld can
-touch them. After a clean stop it does nothing. It never keeps mysqld from
+touch them. After a clean stop it copies nothing. That never keeps mysqld from
 starting: what cannot be copied is said and left.`,
-		Example: "  mmmagent prestart --datadir /var/lib/mysql",
+		Example: "  mmmagent prestart --datadir /var/lib/mysql --port 3306",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := logger(cmd)
 			if err != nil {
+				return err
+			}
+			if err := closePort(cmd.Context(), kind, port, log); err != nil {
 				return err
 			}
 			kept, err := dbops.KeepTails(dbops.Tails{Datadir: datadir, Now: time.Now(), Log: log})
@@ -40,5 +54,23 @@ starting: what cannot be copied is said and left.`,
 		},
 	}
 	cmd.Flags().StringVar(&datadir, "datadir", "/var/lib/mysql", "the data directory of mysqld")
+	cmd.Flags().Uint16Var(&port, "port", 3306, "the port that clients use")
+	cmd.Flags().StringVar(&kind, "fence", agent.FenceNFT, "what closes the port: "+agent.FenceNFT+", or "+agent.FenceNone+" as in the agent's file")
 	return cmd
+}
+
+// closePort puts the fence up, unless it stands or is not wanted.
+func closePort(ctx context.Context, kind string, port uint16, log *slog.Logger) error {
+	switch kind {
+	case agent.FenceNone:
+		return nil
+	case agent.FenceNFT:
+		err := fence.NewPort(fence.Options{Log: log}).Install(ctx, fence.Layout{Port: port})
+		if err != nil {
+			return fmt.Errorf("mysqld must not serve yet: %w; run this as root, or with --fence %s if the agent's file says so too", err, agent.FenceNone)
+		}
+		return nil
+	default:
+		return fmt.Errorf("--fence %s: use %s or %s", kind, agent.FenceNFT, agent.FenceNone)
+	}
 }

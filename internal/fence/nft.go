@@ -52,6 +52,14 @@ func explain(err error) error {
 	return err
 }
 
+// Supported says whether the kernel has nftables at all, and changes nothing.
+func Supported(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
+	defer cancel()
+	_, err := generation(ctx)
+	return explain(err)
+}
+
 // generation asks for the number that the kernel gives to the present state of
 // all rules of the network namespace. It is never 0.
 func generation(ctx context.Context) (uint32, error) {
