@@ -18,6 +18,7 @@ func TestConfigErrorsSayWhatToDo(t *testing.T) {
 		{"a slash in the cluster", "host: db1\ncluster: a/b\n", []string{"has a slash"}},
 		{"unknown key", "host: db1\ncluster: shop\nhots: db2\n", []string{"[3:1]", "unknown field \"hots\"", "^"}},
 		{"not YAML", "host: [db1\n", []string{"[1:"}},
+		{"unknown fence", "host: db1\ncluster: shop\nfence: iptables\n", []string{"`fence` is \"iptables\"", "none"}},
 		{"no endpoint", "host: db1\ncluster: shop\netcd: {endpoints: []}\n", []string{"`etcd.endpoints` is empty"}},
 		{"endpoint without scheme", "host: db1\ncluster: shop\netcd: {endpoints: [\"192.0.2.1:2379\"]}\n", []string{"write http://ADDRESS:2379"}},
 		{"endpoint of another kind", "host: db1\ncluster: shop\netcd: {endpoints: [\"ftp://192.0.2.1\"]}\n", []string{"write http://ADDRESS:2379"}},
