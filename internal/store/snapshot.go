@@ -152,6 +152,10 @@ func (s *state) snapshot() (topology.Cluster, error) {
 	if c.Phase.Present() && c.Phase.Value.Epoch == 0 && c.Phase.Rev == c.Writer.Rev {
 		c.Phase.Value.Epoch = c.Writer.Rev
 	}
+	// So is a reign that was taken again, which nobody may have touched since.
+	if c.Reign.Present() && c.Reign.Value.Epoch == 0 {
+		c.Reign.Value.Epoch = c.Reign.Rev
+	}
 	return c, nil
 }
 
