@@ -52,6 +52,7 @@ var hands = map[topology.Kind]hand{
 	topology.Fetch:        {do: (*Agent).fetch, limit: limitServer, event: true, fresh: true},
 	topology.Campaign:     {do: (*Agent).campaign, limit: limitEtcd},
 	topology.Adopt:        {do: (*Agent).adopt, limit: limitEtcd},
+	topology.Retake:       {do: (*Agent).retake, limit: limitEtcd, event: true},
 	topology.WaitApplied:  {do: (*Agent).waitApplied, limit: limitWait, fresh: true},
 	topology.BecomeSource: {do: (*Agent).becomeSource, limit: limitServer, fresh: true},
 	topology.PutPhase:     {do: (*Agent).putPhase, limit: limitEtcd},
@@ -92,6 +93,7 @@ func (a *Agent) start(ctx context.Context, s *state, action topology.Action) {
 		s.cancel[lane]()
 	}
 	s.live(a.life, action.Why)
+	a.failsafe.forget(action)
 	h, lane, parent := hands[action.Kind], action.Kind.Lane(), ctx
 	if lane == topology.LaneFence {
 		parent = context.WithoutCancel(ctx) // closing must work when everything else is over
@@ -99,7 +101,11 @@ func (a *Agent) start(ctx context.Context, s *state, action topology.Action) {
 	run, cancel := context.WithTimeout(parent, h.limit)
 	s.cancel[lane] = cancel
 	j := job{Action: action, cluster: s.Cluster, probe: s.Probe}
-	if session := s.rests(); session != nil {
+	session := s.rests()
+	if action.Kind == topology.Retake {
+		session = s.session // the reign rests on promises; it is to rest on this lease
+	}
+	if session != nil {
 		j.session = held{session, a.clock}
 	}
 	if s.term != nil {
@@ -117,7 +123,7 @@ func (a *Agent) start(ctx context.Context, s *state, action topology.Action) {
 func (a *Agent) carryOut(ctx context.Context, h hand, j job) step.Outcome {
 	began := time.Now()
 	note, err := h.do(a, ctx, j)
-	o := step.Outcome{Action: j.Action, Err: err, Note: note}
+	o := step.Outcome{Action: j.Action, Err: err, Note: note, Unknown: errors.Is(err, store.ErrUnknownOutcome)}
 	if h.fresh {
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeLimit)
 		defer cancel()

@@ -32,6 +32,7 @@ type Agent struct {
 	dry       bool   // looks and changes nothing
 	clusterID string // made at the first apply; epochs count within it (R17)
 	ttl       time.Duration
+	self      netip.Addr // address of this host
 	lock      *election.DatadirLock
 	resumed   *election.Session // lease of the agent before, when it still lived
 	kept      election.Runtime  // what that agent wrote down
@@ -54,12 +55,14 @@ type Agent struct {
 	history    *historian
 	remembered *remembered
 	foreign    foreign
+	failsafe   *failsafe
 
 	life      context.Context // of the process: terms are its children
 	door      door
 	unsure    topology.Incarnation // a mysqld that may yet become writable: see unlock; for who has the door
 	actions   sync.WaitGroup
 	reigning  atomic.Bool
+	reignOf   atomic.Int64 // its epoch; 0: this process does not reign
 	campaigns atomic.Int64
 	lastProbe atomic.Value         // topology.Probe
 	address   atomic.Value         // string: of this host
@@ -143,6 +146,8 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return a.remembered.run(ctx) })
 	group.Go(func() error { return a.leader(ctx) })
 	group.Go(func() error { return a.inspect(ctx) })
+	group.Go(func() error { return a.askOthers(ctx) })
+	group.Go(func() error { return a.answerOthers(ctx, a.self) })
 	watcher := a.client.NewWatcher()
 	a.in.clusters = watcher.Changes()
 	group.Go(func() error { return watcher.Run(ctx) })
@@ -164,6 +169,11 @@ func (a *Agent) watchdog() { a.beat() }
 // publish tells the goroutines beside the loop what they must know of it.
 func (a *Agent) publish(v topology.View) {
 	a.reigning.Store(v.Term.Epoch > 0 && !v.Term.Ending)
+	a.reignOf.Store(0)
+	if a.reigning.Load() {
+		a.reignOf.Store(int64(v.Term.Epoch))
+	}
+	a.failsafe.publish(v)
 	a.lastProbe.Store(v.Probe)
 	if me, ok := v.Cluster.Spec.Value.Host(v.Self); ok {
 		a.address.Store(me.Address.String())
@@ -177,6 +187,9 @@ func (a *Agent) publish(v topology.View) {
 // close gives back what New opened. The lease and the addresses stay.
 func (a *Agent) close() error {
 	var errs []error
+	if a.failsafe != nil {
+		a.failsafe.client.Close()
+	}
 	if a.client != nil {
 		errs = append(errs, a.client.Close())
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	Cluster string      `yaml:"cluster"`
 	Etcd    EtcdConfig  `yaml:"etcd"`
 	MySQL   MySQLConfig `yaml:"mysql"`
+	Peer    PeerConfig  `yaml:"peer"`
 	State   string      `yaml:"state"` // survives a reboot
 	RunDir  string      `yaml:"run"`   // does not
 	Fence   string      `yaml:"fence"` // on the port of clients: FenceNFT, or FenceNone
@@ -55,6 +56,7 @@ func defaults() Config {
 	return Config{
 		State: "/var/lib/mmm", RunDir: "/run/mmm", Fence: FenceNFT,
 		MySQL: MySQLConfig{Socket: "/run/mysqld/mysqld.sock", User: "mmm_agent", ReplicationUser: "repl", Datadir: "/var/lib/mysql"},
+		Peer:  PeerConfig{Port: peerPort},
 		Etcd:  EtcdConfig{Endpoints: []string{"http://127.0.0.1:2379"}},
 	}
 }

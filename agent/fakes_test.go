@@ -405,6 +405,10 @@ func (f *fakeStore) Campaign(ctx context.Context, r store.CampaignRequest) (topo
 	return f.write(ctx, "campaign", func() { f.writers = append(f.writers, r.Writer) })
 }
 
+func (f *fakeStore) Retake(ctx context.Context, r store.CampaignRequest, _ topology.Reign) (topology.Rev, error) {
+	return f.write(ctx, "retake", func() { f.writers = append(f.writers, r.Writer) })
+}
+
 func (f *fakeStore) PutPhase(ctx context.Context, _ topology.LeaseID, _ topology.Rev, p topology.Phase) (topology.Rev, error) {
 	return f.write(ctx, "put-phase "+string(p.Step), nil)
 }

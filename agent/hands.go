@@ -71,6 +71,7 @@ type registry interface {
 	PutBid(ctx context.Context, lease topology.LeaseID, id topology.HostID, b topology.Bid, g store.Guards) (topology.Rev, error)
 	DeleteBid(ctx context.Context, id topology.HostID, rev topology.Rev) (topology.Rev, error)
 	Campaign(ctx context.Context, r store.CampaignRequest) (topology.Rev, error)
+	Retake(ctx context.Context, r store.CampaignRequest, reign topology.Reign) (topology.Rev, error)
 	PutPhase(ctx context.Context, lease topology.LeaseID, epoch topology.Rev, p topology.Phase) (topology.Rev, error)
 	PutReign(ctx context.Context, epoch, prev topology.Rev, r topology.Reign) (topology.Rev, error)
 	AdvanceSwitchover(ctx context.Context, epoch, prev topology.Rev, s topology.Switchover) (topology.Rev, error)

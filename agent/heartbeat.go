@@ -11,6 +11,7 @@ import (
 // report is what this host says of itself now.
 func (a *Agent) report(s *state, stuck bool) topology.Report {
 	r := s.Report(a.gate.Kind(), stuck)
+	r.Peer = a.opt.Peer.Port
 	if l := s.lease(a.clock); l.Left > 0 {
 		r.Lease = l.ID
 	}

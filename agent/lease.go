@@ -25,6 +25,7 @@ func (a *Agent) leases(ctx context.Context, first *election.Session) error {
 				return err
 			}
 		}
+		a.failsafe.session.Store(session)
 		a.guard(session)
 		latest(a.in.sessions, session)
 		a.remembered.lease(session.ID())
@@ -33,6 +34,7 @@ func (a *Agent) leases(ctx context.Context, first *election.Session) error {
 			return ctx.Err()
 		}
 		a.log.Warn("the lease is gone", "lease", session.ID(), "err", err)
+		a.failsafe.session.Store(nil)
 		latest(a.in.sessions, nil)
 		session = nil
 	}

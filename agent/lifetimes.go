@@ -31,15 +31,20 @@ func (a *Agent) lifetimes(ctx context.Context) error {
 			return ctx.Err()
 		case g := <-a.guards:
 			for again := true; again; {
-				a.whileRenewed(ctx, g)
+				if next, ok := a.whileRenewed(ctx, g); ok {
+					g = next
+					continue
+				}
 				g, again = a.rearm(ctx, g)
 			}
 		}
 	}
 }
 
-// whileRenewed follows one lease until its deadline passes or ctx ends.
-func (a *Agent) whileRenewed(ctx context.Context, g guarded) {
+// whileRenewed follows one lease until its deadline passes or ctx ends. What all
+// others promise moves the same deadline. A lease that is gone while they do is
+// followed by the next one, which is returned with true.
+func (a *Agent) whileRenewed(ctx context.Context, g guarded) (guarded, bool) {
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
 	expired := make(chan error, 1)
@@ -51,19 +56,39 @@ func (a *Agent) whileRenewed(ctx context.Context, g guarded) {
 				a.extend(ctx, d)
 			}
 			latest(a.in.renewed, struct{}{})
+		case p := <-a.failsafe.pledges:
+			a.promised(ctx, g, p)
 		case <-g.session.Gone():
 			g.guard.Expire()
 			cancel()
 			<-expired //nolint:errcheck // it was ended above; only its end matters
-			a.lapse(ctx)
-			return
+			next, ok := a.carry(ctx)
+			if !ok {
+				a.lapse(ctx)
+				if next.session != nil {
+					a.guard(next.session) // a lease that came too late for the reign
+				}
+			}
+			return next, ok
 		case err := <-expired:
 			if errors.Is(err, election.ErrExpired) {
 				a.lapse(ctx)
 			}
-			return
+			return guarded{}, false
 		}
 	}
+}
+
+// promised lets a round in which all have promised extend what the lease did. It
+// counts only for the reign for which they were asked, and never opens again what
+// was closed: an expired guard takes nothing.
+func (a *Agent) promised(ctx context.Context, g guarded, p pledge) {
+	if p.epoch != topology.Rev(a.reignOf.Load()) || !g.guard.Extend(p.deadline) {
+		return
+	}
+	a.failsafe.count(p)
+	a.extend(ctx, p.deadline)
+	latest(a.in.renewed, struct{}{})
 }
 
 // extend writes the new lifetime into the kernel. The clock is read last (R4).
@@ -87,6 +112,7 @@ func (a *Agent) extend(ctx context.Context, d election.Deadline) {
 // what is held: by this clock the addresses are over, in the kernel they may
 // live on for a second.
 func (a *Agent) lapse(ctx context.Context) {
+	a.failsafe.count(pledge{})
 	p, _ := a.lastProbe.Load().(topology.Probe)
 	a.log.Warn("no renewal of the lease came in time: closing", "reigning", a.reigning.Load())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limitServer)

@@ -71,6 +71,8 @@ func (a *Agent) loop(ctx context.Context, s *state) error {
 				<-ctx.Done()
 				return context.Cause(ctx)
 			}
+		case q := <-a.failsafe.asks:
+			a.consider(s, q)
 		case <-a.in.renewed:
 		case <-timer.C:
 		}
@@ -87,6 +89,7 @@ func (a *Agent) turn(ctx context.Context, s *state) {
 	}
 	latest(a.reports, a.report(s, v.Stuck()))
 	a.pace(s)
+	v.Seen.Offered = s.Seen.Offered // it may just have been sent
 	a.publish(v)
 	a.watchdog()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/mmm-ha/mmm/etcdembed"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/fence"
+	"github.com/mmm-ha/mmm/internal/peer"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/vip"
@@ -51,6 +52,27 @@ func (a *Agent) openIdentity() error {
 		return err
 	}
 	a.remembered = newRemembered(a.opt.RunDir, a.id, a.token, highest, a.log)
+	return a.openFailsafe()
+}
+
+// openFailsafe reads what this host promised, and the key with which it signs.
+func (a *Agent) openFailsafe() error {
+	promises, err := election.LoadPromises(a.opt.State, a.clock)
+	if err != nil {
+		return err
+	}
+	key, created, err := election.PrivateKey(a.opt.State)
+	if err != nil {
+		return err
+	}
+	if created {
+		a.log.Info("made a key for this host", "public", peer.Public(key))
+	}
+	conf, err := a.opt.Peer.client()
+	if err != nil {
+		return err
+	}
+	a.failsafe = newFailsafe(key, promises, peer.NewClient(peer.ClientOptions{Self: a.id, Key: key, TLS: conf}), a.log)
 	return nil
 }
 
@@ -160,10 +182,11 @@ func (a *Agent) readSpec(ctx context.Context) (topology.Spec, error) {
 	if err != nil {
 		return topology.Spec{}, err
 	}
-	if _, ok := spec.Host(a.opt.Host); !ok {
+	me, ok := spec.Host(a.opt.Host)
+	if !ok {
 		return spec, fmt.Errorf("the cluster file of %q does not name host %q: correct `host` in the agent's file, or add the host with `mmmctl apply`", a.opt.Cluster, a.opt.Host)
 	}
-	a.ttl, a.clusterID = spec.Timing.TTL.D(), spec.ID
+	a.ttl, a.clusterID, a.self = spec.Timing.TTL.D(), spec.ID, me.Address
 	return spec, a.checkSettings(ctx, len(spec.Hosts))
 }
 

@@ -56,12 +56,20 @@ func (s *state) lease(clock election.Clock) topology.Lease {
 	if s.rests() == nil {
 		return topology.Lease{}
 	}
+	return s.held(clock)
+}
+
+// held is the lease that this process holds, whatever rests on it.
+func (s *state) held(clock election.Clock) topology.Lease {
+	if s.session == nil {
+		return topology.Lease{}
+	}
 	return topology.Lease{ID: s.session.ID(), TTL: s.session.TTL(), Left: s.session.Deadline().Left(clock.Now())}
 }
 
 // reading is what a turn reads anew. held are the addresses that are up.
 func (a *Agent) reading(s *state, held []netip.Addr, now time.Time) step.Reading {
-	r := step.Reading{Now: now, Lease: s.lease(a.clock), VIPs: held}
+	r := step.Reading{Now: now, Lease: s.held(a.clock), VIPs: held, Failsafe: a.failsafe.view(s, a.clock)}
 	r.Port = topology.Port(a.gate.State())
 	r.Rejected, _ = a.rejected.Load().(netip.Addr)
 	return r

@@ -26,6 +26,9 @@ func (c Clock) Now() Instant {
 	return Instant{mono: time.Now(), boot: boot()}
 }
 
+// Uptime reads CLOCK_BOOTTIME.
+func (c Clock) Uptime() time.Duration { return c.Now().boot }
+
 // bootTime reads CLOCK_BOOTTIME. A kernel without it cannot keep R1, and there
 // is nothing to fall back on.
 func bootTime() time.Duration {

@@ -38,15 +38,15 @@ func (v *View) allowed(acts []Action) []Action {
 	})
 }
 
-// kept are the reader VIPs that are up here and that nobody has claimed, while
-// all others have promised to claim none: they stay where they are (R54).
+// kept are the reader VIPs that are up here and that no other host has claimed,
+// while all others have promised to claim none: they stay where they are (R54).
 func (v *View) kept() []netip.Addr {
 	if v.Failsafe.Left <= 0 || v.Term.Ending {
 		return nil
 	}
 	return slices.DeleteFunc(sortedAddrs(v.Cluster.Spec.Value.Roles.Reader.VIPs), func(vip netip.Addr) bool {
-		_, claimed := v.Cluster.Claims[vip]
-		return claimed || !slices.Contains(v.VIPs, vip)
+		c, claimed := v.Cluster.Claims[vip]
+		return claimed && c.Value.ID != v.ID || !slices.Contains(v.VIPs, vip)
 	})
 }
 

@@ -53,7 +53,11 @@ func (v *View) WantVIPs() []netip.Addr {
 			out = append(out, vip)
 		}
 	}
-	out = append(out, v.kept()...)
+	for _, vip := range v.kept() {
+		if !slices.Contains(out, vip) {
+			out = append(out, vip)
+		}
+	}
 	if _, drains := v.draining(); v.carried() || v.opened() && v.phase() == Ready && !drains {
 		out = append(out, v.Cluster.Spec.Value.Roles.Writer.VIPs...)
 	}
@@ -113,8 +117,10 @@ func (v *View) unclaimed() netip.Addr {
 	if !v.Probe.Up {
 		return netip.Addr{}
 	}
-	if kept := v.kept(); len(kept) > 0 {
-		return kept[0]
+	for _, vip := range v.kept() {
+		if _, claimed := v.Cluster.Claims[vip]; !claimed {
+			return vip
+		}
 	}
 	if v.Cluster.ModeNow() == Passive {
 		return v.pinnedHere()

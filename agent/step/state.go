@@ -19,6 +19,7 @@ type State struct {
 	Seen    topology.Seen
 
 	past    topology.Past // as of the last turn
+	offered topology.Rev  // record of the reign that one naming Seen.Offered was sent to replace
 	order   time.Time     // when the order was asked that Seen.Order speaks of
 	running map[topology.Lane]topology.Action
 	lag     lagMeter
@@ -72,6 +73,7 @@ func (s *State) ownEpoch(p topology.Probe) topology.Rev {
 // TakeCluster accepts a reading of etcd.
 func (s *State) TakeCluster(c topology.Cluster, now time.Time) {
 	s.Cluster = c
+	s.settleOffer()
 	if c.Rev >= s.Seen.Epoch {
 		s.Seen.Epoch = max(s.Seen.Epoch, c.LastEpoch())
 	}

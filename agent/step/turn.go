@@ -14,6 +14,7 @@ type Reading struct {
 	VIPs     []netip.Addr   // addresses of ours that are up on this host
 	Port     topology.Port  // how the port that clients use stands
 	Rejected netip.Addr     // deposed writer in our port rules
+	Failsafe topology.Failsafe
 }
 
 // Turn is one round of thinking: this host's checks are made, and what it knows
@@ -39,9 +40,7 @@ func (s *State) View(r Reading) topology.View {
 		Term: s.Term.Term, VIPs: r.VIPs, Port: r.Port, Busy: s.Busy(), Seen: s.Seen,
 	}
 	v.Seen.Rejected = r.Rejected
-	if s.Rests(r.Lease.ID) {
-		v.Lease = r.Lease
-	}
+	v.Failsafe, v.Lease = r.Failsafe, s.lease(r)
 	return v
 }
 
@@ -71,6 +70,7 @@ func (s *State) Begin(a topology.Action) (ends []topology.Lane, ok bool) {
 		}
 	}
 	s.running[lane] = a
+	s.offer(a)
 	return ends, true
 }
 
@@ -89,11 +89,12 @@ func (s *State) others(than topology.Lane) []topology.Lane {
 
 // Outcome is what came of an action.
 type Outcome struct {
-	Action topology.Action
-	Err    error
-	Took   time.Duration
-	Probe  *topology.Probe // a reading made after the action, when it touched mysqld
-	Note   Note            // what this process now knows, also when the action failed in the end
+	Action  topology.Action
+	Err     error
+	Took    time.Duration
+	Unknown bool            // etcd may have carried it out, and may not
+	Probe   *topology.Probe // a reading made after the action, when it touched mysqld
+	Note    Note            // what this process now knows, also when the action failed in the end
 }
 
 // Finish takes an outcome. again says that it failed just as it did before.
@@ -110,6 +111,7 @@ func (s *State) Finish(o Outcome, now time.Time) (again bool) {
 		delete(s.Seen.Failed, kind)
 		return false
 	}
+	s.unknown(o)
 	before := s.Seen.Failed[kind]
 	failed := topology.Failure{At: now, Why: o.Err.Error(), Unit: o.Action.Unit()}
 	s.Seen.Failed[kind] = failed
