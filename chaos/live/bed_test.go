@@ -43,15 +43,19 @@ type table struct {
 }
 
 // newBed makes a bed and opens it. With a failure its logs are kept.
-func newBed(ctx context.Context, t *testing.T) (*bed, error) {
+func newBed(ctx context.Context, t *testing.T, changes ...func(*lab.Options)) (*bed, error) {
 	work, err := os.MkdirTemp("/dev/shm", "live-")
 	if err != nil {
 		return nil, err
 	}
-	made, err := lab.New(ctx, lab.Options{
+	options := lab.Options{
 		Work: filepath.Join(work, "bed"), Keep: true, BinDir: os.Getenv(binEnv), Cluster: clusterName,
 		Template: template, AutoSetOnline: autoSetOnline,
-	})
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	made, err := lab.New(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("%w (logs: %s)", err, keepLogs(t, filepath.Join(work, "bed", "log")))
 	}

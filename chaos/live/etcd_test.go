@@ -97,27 +97,6 @@ func (s *stage) leadEtcd(host string) error {
 	return errors.New("asked")
 }
 
-// Without etcd nobody can know that he is still the writer: it closes. When etcd
-// is back somebody opens again, with all the data.
-func TestWriterClosesWhileEtcdIsAwayAndSomebodyOpensWhenItIsBack(t *testing.T) {
-	s := begin(t)
-	w := s.write()
-	_, _, epoch := s.writer()
-	s.onAll(etcdHosts, func(host string) error { return s.KillEtcd(s.ctx, host) })
-	s.until("nobody is writable", s.nobodyWritable)
-	s.until("no VIP is up", func() error {
-		held, err := s.held()
-		if len(held) > 0 {
-			return fmt.Errorf("up: %v", held)
-		}
-		return err
-	})
-	s.onAll(etcdHosts, func(host string) error { return s.StartEtcd(s.ctx, host) })
-	s.awaitWriter(epoch)
-	w.more(50)
-	s.well()
-}
-
 // onAll does the same to several hosts at once.
 func (s *stage) onAll(hosts []string, do func(string) error) {
 	s.t.Helper()

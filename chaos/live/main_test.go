@@ -75,8 +75,8 @@ var (
 // bedLimit bounds the making of a bed.
 const bedLimit = 90 * time.Second
 
-// takeBed gives the shared bed, a new one when there is none.
-func takeBed(t *testing.T) *bed {
+// takeBed gives the shared bed, a new one when there is none, with changed options.
+func takeBed(t *testing.T, changes ...func(*lab.Options)) *bed {
 	t.Helper()
 	if shared != nil {
 		return shared
@@ -93,7 +93,7 @@ func takeBed(t *testing.T) *bed {
 		}
 		template = filepath.Join(dir, "template")
 	}
-	b, err := newBed(ctx, t)
+	b, err := newBed(ctx, t, changes...)
 	if err != nil {
 		t.Fatal(err)
 	}
