@@ -183,6 +183,8 @@ func sentence(self string, o step.Outcome) string {
 	switch act.Kind {
 	case topology.OpenDoor:
 		return fmt.Sprintf("%s is the writer (epoch %d)", self, act.Epoch)
+	case topology.Retake:
+		return fmt.Sprintf("%s took its reign of epoch %d again after etcd had let go of it", self, act.Epoch)
 	case topology.EndReign:
 		return fmt.Sprintf("%s gave the writer's place up (epoch %d) after %s", self, act.Epoch, o.Took.Round(time.Millisecond))
 	case topology.Demote:

@@ -14,12 +14,19 @@ func (s *State) lease(r Reading) topology.Lease {
 	switch rests := s.Rests(l.ID); {
 	case r.Failsafe.Left <= 0 && !rests:
 		return topology.Lease{}
+	case rests && r.Failsafe.Left > 0 && s.letGo():
+		return topology.Lease{Left: r.Failsafe.Left} // it ended with the key, whether or not that was told already
 	case rests:
 		l.Left = max(l.Left, r.Failsafe.Left)
 	default:
 		l.Left = r.Failsafe.Left
 	}
 	return l
+}
+
+// letGo reports whether etcd shows that the key of this process's reign is gone.
+func (s *State) letGo() bool {
+	return s.Term.Epoch > 0 && s.Cluster.Rev >= s.Term.Epoch && !s.Cluster.Writer.Present()
 }
 
 // offer notes whom a record names as voters that is about to be sent: until its
