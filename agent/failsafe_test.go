@@ -199,7 +199,7 @@ func TestReignThatIsNotTakenAgainEndsWithThePromises(t *testing.T) {
 		l.set(true, false)
 		time.Sleep(10 * time.Second)
 		l.set(false, true)
-		time.Sleep(defaultTTL)
+		time.Sleep(2 * defaultTTL) // until it is told, and as long as what was promised then
 		r.mustBeClosed()
 	})
 }
