@@ -145,12 +145,20 @@ func (v *View) counted() bool {
 // ioError is how a report begins to tell what the IO thread died of.
 const ioError = "IO thread: error "
 
+// lostPlace is what a source says whose binlog became shorter than the file and
+// position that an acker attached by (R27). Attaching so means that everything
+// received was applied, so it speaks of the source, not of this host.
+const lostPlace = "from impossible position"
+
 // broke reports whether a replication error is one that ends an IO thread. An
 // error of the client library (2000 and up), or of a source that is full, stops
 // or loses the connection, only makes it try again.
 func broke(err string) bool {
 	_, io, found := strings.Cut(err, ioError)
 	number, _, _ := strings.Cut(io, ":")
+	if strings.Contains(io, lostPlace) {
+		return false
+	}
 	passing := strings.HasPrefix(number, "2") || slices.Contains([]string{"1040", "1053", "1158", "1159", "1160", "1161", "1927"}, number)
 	return found && !passing
 }
