@@ -237,6 +237,17 @@ func TestGapIsFromOneAcknowledgementToTheNext(t *testing.T) {
 	}
 }
 
+func TestGapOfTheNextFaultIsNotCounted(t *testing.T) {
+	h := good()
+	next := h.Faults[0]
+	next.ID, next.Strike, next.Begin = 2, 2, 1255*ms
+	h.Faults = append(h.Faults, next)
+	g := Gaps(h)
+	if g[0].Write != 1145*time.Millisecond || g[1].Write != 1740*time.Millisecond {
+		t.Errorf("gaps %v and %v", g[0].Write, g[1].Write)
+	}
+}
+
 func TestUnknownWriteMayTakeEffectLater(t *testing.T) {
 	h := good()
 	h.Ops = append(h.Ops,

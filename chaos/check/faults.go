@@ -133,8 +133,9 @@ func answered(h *history.History) map[string][]history.Time {
 }
 
 // longest is the longest time between two neighbours that has a part in the
-// window, and where it begins. Where there is no neighbour the edge of the
-// window takes its place.
+// window, and where it begins. It may begin before the window, whose fault may
+// have struck between two acknowledgements; at the end of the window it is cut
+// off, for what comes then belongs to the next fault.
 func longest(times []history.Time, from, to history.Time) (time.Duration, history.Time) {
 	i := sort.Search(len(times), func(i int) bool { return times[i] > from })
 	last := from
@@ -144,7 +145,7 @@ func longest(times []history.Time, from, to history.Time) (time.Duration, histor
 	var most time.Duration
 	begin := from
 	for ; i < len(times) && last < to; i++ {
-		if d := times[i].Sub(last); d > most {
+		if d := min(times[i], to).Sub(last); d > most {
 			most, begin = d, last
 		}
 		last = times[i]

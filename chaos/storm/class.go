@@ -52,6 +52,9 @@ type class struct {
 	stalls bool
 	// after is how much longer than others the servers themselves need when it is over.
 	after time.Duration
+	// elects: etcd must elect a new leader, which takes up to a second. A lease of
+	// one second may run out meanwhile, and then the writer has to go.
+	elects bool
 	// alone: not with a second fault.
 	alone bool
 }
@@ -68,6 +71,8 @@ var classes = []class{
 		hold: span(0.3, 3), do: stopMysqld, undo: startMysqld, bites: silent, ends: answers, changes: 1},
 	{Name: "hang", Says: "mysqld stopped (SIGSTOP) and continued", family: "mysqld", on: []place{onWriter, onWriter, onMaster, onReplica},
 		hold: span(0.2, 5), do: hangMysqld, undo: resumeMysqld, bites: silent, ends: answers, changes: 1},
+	{Name: "both", Says: "agent killed, and mysqld after it, which its supervisor starts at once", family: "agent", on: []place{onWriter, onReplica},
+		hold: span(0.3, 4), do: killBoth, undo: startAgent, bites: noAgent, ends: agentRuns, changes: 1},
 	{Name: "agent-kill", Says: "agent killed, started again later", family: "agent", on: []place{onWriter, onWriter, onMaster, onReplica},
 		hold: span(0.3, 5), do: killAgent, undo: startAgent, bites: noAgent, ends: agentRuns, changes: 1},
 	{Name: "agent-restart", Says: "agent killed, started at once by its supervisor", family: "agent", on: []place{onWriter, onReplica},
@@ -105,7 +110,7 @@ var classes = []class{
 	{Name: "etcd-member", Says: "an etcd member that does not lead is killed", family: "etcd", on: []place{onMember},
 		hold: span(0.5, 5), do: killMember, undo: startMembers, bites: memberGone, ends: memberBack},
 	{Name: "etcd-leader", Says: "etcd's leader is killed", family: "etcd", on: []place{onLeader},
-		hold: span(0.5, 5), do: killMember, undo: startMembers, bites: memberGone, ends: memberBack},
+		hold: span(0.5, 5), do: killMember, undo: startMembers, bites: memberGone, ends: memberBack, elects: true},
 	{Name: "etcd-all", Says: "all of etcd is killed", family: "etcd", on: []place{onAll},
 		hold: span(0.5, 5), do: killMembers, undo: startMembers, bites: memberGone, ends: memberBack, changes: 1, anyway: 1, stalls: true},
 	{Name: "etcd-cut", Says: "a host cannot reach the etcd of others, nor they its own", family: "etcd", on: []place{onWriter, onMaster, onReplica},

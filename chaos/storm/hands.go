@@ -56,6 +56,14 @@ func resumeMysqld(ctx context.Context, s *site, a *act) error {
 	return s.bed.Thaw(ctx, a.host, lab.UnitMySQL)
 }
 
+// killBoth leaves a fresh mysqld that nobody looks after.
+func killBoth(ctx context.Context, s *site, a *act) error {
+	if err := s.bed.KillAgent(ctx, a.host, false); err != nil {
+		return err
+	}
+	return s.bed.KillMysqld(ctx, a.host, true)
+}
+
 func killAgent(ctx context.Context, s *site, a *act) error {
 	return s.bed.KillAgent(ctx, a.host, false)
 }

@@ -160,11 +160,14 @@ func (k *strikes) allow(r *running, second, leads bool) {
 	if hits {
 		r.record.Failovers = max(r.class.changes, r.class.anyway)
 	}
+	if (r.class.elects || leads && r.class.family == "host") && k.ttl <= time.Second {
+		r.record.Failovers = max(r.record.Failovers, 1)
+	}
 	if second {
 		return
 	}
 	limit := 2*k.ttl + time.Second
-	if leads {
+	if leads || r.class.elects {
 		// A new leader of etcd gives every lease a full TTL more, after its election.
 		limit += k.ttl + time.Second
 	}
