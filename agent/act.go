@@ -40,6 +40,7 @@ const (
 	limitWait   = 2 * time.Second // for a relay log; asked again as long as the rule holds
 	limitRow    = 30 * time.Second
 	limitRewind = 15 * time.Minute // it is archived, undone and, when cut short, ended by the next one
+	limitReplay = 30 * time.Second // taken up again where it stopped
 
 	fencePause = 20 * time.Millisecond // between two tries of a fence that does not work
 )
@@ -51,6 +52,8 @@ var hands = map[topology.Kind]hand{
 	topology.PlaceBid:     {do: (*Agent).placeBid, limit: limitServer, fresh: true},
 	topology.Fetch:        {do: (*Agent).fetch, limit: limitServer, event: true, fresh: true},
 	topology.Campaign:     {do: (*Agent).campaign, limit: limitEtcd},
+	topology.Replay:       {do: (*Agent).replay, limit: limitReplay, event: true, fresh: true},
+	topology.Bury:         {do: (*Agent).bury, limit: limitEtcd, event: true},
 	topology.Adopt:        {do: (*Agent).adopt, limit: limitEtcd},
 	topology.Retake:       {do: (*Agent).retake, limit: limitEtcd, event: true},
 	topology.WaitApplied:  {do: (*Agent).waitApplied, limit: limitWait, fresh: true},
@@ -189,6 +192,10 @@ func sentence(self string, o step.Outcome) string {
 		return fmt.Sprintf("%s gave the writer's place up (epoch %d) after %s", self, act.Epoch, o.Took.Round(time.Millisecond))
 	case topology.Demote:
 		return self + " closed what it served"
+	case topology.Replay:
+		return fmt.Sprintf("%s took in what its last mysqld had kept to itself, up to %s", self, act.Position)
+	case topology.Bury:
+		return fmt.Sprintf("%s is no longer missed since epoch %d was given up", act.Host, act.Tombstone.Epoch)
 	case topology.Fetch:
 		return fmt.Sprintf("%s fetched from %s what it lacked", self, act.Host)
 	case topology.CutAcker:

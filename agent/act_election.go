@@ -146,10 +146,12 @@ func (a *Agent) campaign(ctx context.Context, j job) (step.Note, error) {
 			ID: a.id, Name: a.opt.Host, Best: j.Position, Previous: j.Epoch,
 			Agent: fmt.Sprintf("%s/%d", a.token, a.campaigns.Add(1)), // no two campaigns put the same value
 		},
+		Loss: acceptedLoss(j),
 	})
 	if err != nil {
 		return nil, err
 	}
+	a.mourn(j, epoch)
 	return a.begin(j, epoch, epoch), nil
 }
 

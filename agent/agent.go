@@ -71,6 +71,8 @@ type Agent struct {
 	inspected topology.Incarnation // whose settings were read; touched by New and inspect only
 	rejected  atomic.Value         // netip.Addr: the deposed writer in our port rules
 	told      told
+	wants     chan want
+	asked     want   // touched by the loop only
 	beat      func() // feeds the watchdog of systemd
 	releasing chan chan error
 }
@@ -88,7 +90,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Agent, error) {
 func open(ctx context.Context, cfg Config, log *slog.Logger, dry bool) (_ *Agent, err error) {
 	a := &Agent{
 		dry: dry,
-		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan topology.Report, 1),
+		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan topology.Report, 1), wants: make(chan want, 1),
 		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 	}
 	a.lastProbe.Store(topology.Probe{})
@@ -148,6 +150,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return a.inspect(ctx) })
 	group.Go(func() error { return a.askOthers(ctx) })
 	group.Go(func() error { return a.answerOthers(ctx, a.self) })
+	group.Go(func() error { return a.keep(ctx) })
 	watcher := a.client.NewWatcher()
 	a.in.clusters = watcher.Changes()
 	group.Go(func() error { return watcher.Run(ctx) })
@@ -180,6 +183,7 @@ func (a *Agent) publish(v topology.View) {
 	}
 	a.hosts.Store(len(v.Cluster.Spec.Value.Hosts))
 	a.layout.Store(a.layoutOf(v.Cluster.Spec.Value))
+	a.ask(v)
 	a.prober.tune(v.Cluster.Spec.Value.Timing)
 	a.remembered.saw(v.Cluster.Spec.Value.ID, v.Seen.Epoch)
 }

@@ -23,6 +23,8 @@
 //	historian  writes events                                           history.go
 //	vip.Run    repeats announcements                                   package vip
 //	inspect    reads the settings of each new run of mysqld            open.go
+//	keep       marks the log files of each new run of mysqld, reads what
+//	           was kept of an earlier one                              kept.go
 //	leader     keeps etcd's leadership off the writer's host           leader.go
 //	actions    at most one a lane, started by loop                     act.go
 package agent

@@ -232,6 +232,10 @@ func (d *fakeDB) DisconnectReplica(ctx context.Context, _ netip.Addr) (int, erro
 	return 1, d.do(ctx, "disconnect", func(*topology.Probe) {})
 }
 
+func (d *fakeDB) Replay(ctx context.Context, _ string, _ topology.Incarnation) error {
+	return d.do(ctx, "replay", func(p *topology.Probe) { p.Kept = nil })
+}
+
 func (d *fakeDB) KillIdleClients(ctx context.Context) (int, error) {
 	return 0, d.do(ctx, "kill-idle", func(*topology.Probe) {})
 }
@@ -427,6 +431,10 @@ func (f *fakeStore) HandOver(ctx context.Context, _ topology.Rev, _ topology.Ent
 
 func (f *fakeStore) DropWriter(ctx context.Context, _ topology.Rev) (topology.Rev, error) {
 	return f.write(ctx, "drop-writer", nil)
+}
+
+func (f *fakeStore) PutTombstone(ctx context.Context, _, _ topology.Rev, _ topology.Tombstone) (topology.Rev, error) {
+	return f.write(ctx, "put-tombstone", nil)
 }
 
 func (f *fakeStore) PutMemory(ctx context.Context, _ string, _ topology.Rev, _ topology.Memory) (topology.Rev, error) {

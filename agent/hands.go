@@ -35,6 +35,7 @@ type database interface {
 	DisconnectReplica(ctx context.Context, addr netip.Addr) (int, error)
 	KillIdleClients(ctx context.Context) (int, error)
 	Rewind(ctx context.Context, r dbops.Rewind) (dbops.Rewound, error)
+	Replay(ctx context.Context, datadir string, run topology.Incarnation) error
 }
 
 // addresses are the VIPs of this host.
@@ -77,6 +78,7 @@ type registry interface {
 	AdvanceSwitchover(ctx context.Context, epoch, prev topology.Rev, s topology.Switchover) (topology.Rev, error)
 	HandOver(ctx context.Context, epoch topology.Rev, order topology.Entry[topology.Switchover], target topology.Writer, lease topology.LeaseID) (topology.Rev, error)
 	DropWriter(ctx context.Context, epoch topology.Rev) (topology.Rev, error)
+	PutTombstone(ctx context.Context, epoch, prev topology.Rev, t topology.Tombstone) (topology.Rev, error)
 	PutMemory(ctx context.Context, name string, prev topology.Rev, m topology.Memory) (topology.Rev, error)
 	EndRejoin(ctx context.Context, name string, rev topology.Rev) (topology.Rev, error)
 	ClaimVIP(ctx context.Context, lease topology.LeaseID, vip netip.Addr, c topology.Claim) (topology.Rev, error)

@@ -187,7 +187,7 @@ func TestNoteOfAFailedActionIsTaken(t *testing.T) {
 // Each outcome that is worth an event makes one English sentence.
 func TestEventsAreSentences(t *testing.T) {
 	for kind, h := range hands {
-		act := topology.Action{Kind: kind, Epoch: epoch, Host: "db2", Memory: &topology.Memory{},
+		act := topology.Action{Kind: kind, Epoch: epoch, Host: "db2", Memory: &topology.Memory{}, Tombstone: &topology.Tombstone{},
 			Order: &topology.Switchover{Target: "db2", Step: topology.Done}, VIPs: cluster().Spec.Value.Roles.Writer.VIPs}
 		if !h.event {
 			continue

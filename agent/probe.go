@@ -38,6 +38,8 @@ type prober struct {
 	misses   int
 	last     topology.Probe
 	problems []string
+	asked    want            // what kept was read for
+	kept     []topology.Kept // what is left of earlier runs
 }
 
 func newProber(db database, log *slog.Logger, send func(topology.Probe)) *prober {
@@ -121,6 +123,9 @@ func (p *prober) judge(reading topology.Probe) *topology.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reading.Problems, reading.Unfinished = p.problems, dbops.Unfinished(p.state)
+	if reading.Incarnation == p.asked.run && reading.Position.String() == p.asked.position {
+		reading.Kept = p.kept
+	}
 	if !reading.At.Before(p.last.At) {
 		p.last, p.misses = reading, 0
 	}
@@ -168,6 +173,15 @@ func (p *prober) settings(problems []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.problems = problems
+}
+
+// keeps takes what is left of earlier runs. It counts for readings of the same
+// run at the same position only.
+func (p *prober) keeps(w want, kept []topology.Kept) {
+	p.mu.Lock()
+	p.asked, p.kept = w, kept
+	p.mu.Unlock()
+	latest(p.kicked, struct{}{})
 }
 
 func orElse(s, other string) string {

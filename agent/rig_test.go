@@ -81,7 +81,7 @@ func newRig(t *testing.T) *rig {
 	a := &Agent{
 		opt: Config{Host: self, Cluster: "t", RunDir: t.TempDir()}, log: log, id: selfID, token: "me",
 		clock: election.Clock{Boot: func() time.Duration { return time.Since(born) }},
-		in:    newInbox(), reports: make(chan topology.Report, 1), guards: make(chan guarded, 1),
+		in:    newInbox(), reports: make(chan topology.Report, 1), wants: make(chan want, 1), guards: make(chan guarded, 1),
 		releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 		db: r.db, store: r.etcd, vips: r.vips, ports: fakePorts{j}, gate: r.gate,
 	}

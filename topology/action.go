@@ -21,6 +21,7 @@ const (
 	// LaneServer: they change what mysqld does.
 	PlaceBid     Kind = "bid"             // reject the old writer, stop the IO thread, publish the frozen position (R11, R28)
 	Fetch        Kind = "fetch"           // withdraw the bid, take the difference from another host, bid anew (R33)
+	Replay       Kind = "replay"          // take in what a crash cut off and was kept (R31)
 	Campaign     Kind = "campaign"        // the guarded transaction of R34
 	Adopt        Kind = "adopt"           // take over a reign that was handed to this host (R43)
 	Retake       Kind = "retake"          // put the writer key again that etcd let go of, while promises last (R52)
@@ -47,6 +48,7 @@ const (
 	SetShun  Kind = "set-shun"  // who may not attach to this writer's listener (R21)
 	CutAcker Kind = "cut-acker" // end a replica's admission and connection (R21, R23)
 	Settle   Kind = "settle"    // close an order (R45)
+	Bury     Kind = "bury"      // a tombstone names a host less, or goes
 
 	EndRejoin Kind = "end-rejoin" // the order to bring this host back is over
 
@@ -79,7 +81,7 @@ func (k Kind) Lane() Lane {
 		return LaneFence
 	case WriteRow, Nudge:
 		return LaneRow
-	case Remember, PutReign, CutAcker, SetShun, Settle, EndRejoin:
+	case Remember, PutReign, CutAcker, SetShun, Settle, EndRejoin, Bury:
 		return LaneRecord
 	case ClaimVIP, GiveUpVIP, SetVIPs, OpenReaders, ClosePort:
 		return LaneVIP
@@ -117,6 +119,10 @@ type Action struct {
 	Memory   *Memory
 	Order    *Switchover
 	Lease    LeaseID // of the target, for HandOver
+	Kept     *Kept   // for Replay
+
+	Tombstone    *Tombstone // for Bury, and for Campaign by an accepted loss
+	TombstoneRev Rev
 }
 
 // Guards are the revisions that a campaign was decided on (R34). Zero: absent.

@@ -19,6 +19,7 @@ type Cluster struct {
 	Pins       map[netip.Addr]Entry[Pin]     `json:"pins"`
 	Rejoins    map[string]Entry[RejoinOrder] `json:"rejoins"` // by name
 	Switchover Entry[Switchover]             `json:"switchover"`
+	Tombstones map[Rev]Entry[Tombstone]      `json:"tombstones"` // by the epoch whose end was given up
 }
 
 // Epoch is the number of the reign that runs, 0 when there is no writer.

@@ -295,6 +295,21 @@ func (t *teller) print(args []string) error {
 		for _, h := range t.w.hosts {
 			t.printf("%s: %s", h.name, cmp.Or(string(h.port), "no fence"))
 		}
+	case "loss":
+		l := LossOf(t.w.cluster())
+		t.printf("%s would be lost; missing: %s", l.Range(), l.names(true))
+	case "tombstones":
+		for _, epoch := range sortedRevs(e.Tombstones) {
+			x := e.Tombstones[epoch].Value
+			var hosts []string
+			for _, id := range x.Hosts {
+				hosts = append(hosts, name(id))
+			}
+			t.printf("epoch %d: kept %s, names %s", x.Epoch, x.Loss.Kept, cmp.Or(strings.Join(hosts, " "), "nobody"))
+		}
+		if len(e.Tombstones) == 0 {
+			t.printf("no tombstone")
+		}
 	case "logs":
 		for _, h := range t.w.hosts {
 			p := t.w.probe(h)

@@ -296,6 +296,8 @@ func setHost(_ *world, h *host, args []string) error {
 			h.deaf = yes
 		case "away":
 			h.away = yes
+		case "prestart":
+			h.prestart = yes
 		case "ending":
 			h.term.Ending = yes
 		case "key":
@@ -359,6 +361,8 @@ var orders = map[string]func(*teller, []string) error{
 	},
 	"elect": func(t *teller, args []string) error { return t.w.order(OrderElect, args[0], 0) },
 	"init":  func(t *teller, args []string) error { return t.w.order(OrderInit, args[0], 0) },
+	// failover HOST: the operator accepts to lose what is missing now.
+	"failover": func(t *teller, args []string) error { return t.w.failover(args[0]) },
 	// step STEP: the order is at that step.
 	"step": func(t *teller, args []string) error {
 		s := t.w.etcd.Switchover

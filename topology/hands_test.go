@@ -120,6 +120,8 @@ func (w *world) doRecord(h *host, a Action) error {
 		w.etcd.Reign = Entry[Reign]{Value: *a.Reign, Rev: w.etcd.Rev}
 	case Settle:
 		return w.advance(h, a, *a.Order)
+	case Bury:
+		return w.bury(h, a)
 	case SetShun:
 		h.seen.Shunned = a.Shun
 		maps.DeleteFunc(h.seen.Cut, func(id HostID, _ gtid.Set) bool { // who may attach again is cut anew
@@ -182,6 +184,8 @@ func (w *world) doServer(h *host, a Action) error {
 		w.bid(h, *a.Bid)
 	case Fetch:
 		return w.fetch(h, a)
+	case Replay:
+		return w.replay(h, a)
 	case Campaign:
 		return w.campaign(h, a)
 	case Retake:
@@ -294,6 +298,7 @@ func (w *world) campaign(h *host, a Action) error {
 		return errGuard
 	}
 	epoch := w.put()
+	w.giveUp(a, epoch)
 	w.etcd.Writer = Entry[Writer]{Value: Writer{ID: h.id, Name: h.name, Best: a.Position, Previous: a.Epoch, Agent: "agent-" + h.name}, Rev: epoch, Lease: h.lease}
 	w.etcd.Phase = Entry[Phase]{Value: Phase{Epoch: epoch, Step: CatchingUp, Incarnation: h.inc}, Rev: epoch, Lease: h.lease}
 	h.term = Term{Epoch: epoch, Incarnation: h.inc}

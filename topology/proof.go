@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/mmm-ha/mmm/topology/gtid"
 )
@@ -19,18 +18,32 @@ type Proof struct {
 	Holders []HostID       // hosts whose bids hold Best, sorted
 	Counted map[HostID]Rev // the bids it rests on, for the campaign's guard
 	Forked  bool           // two proving bids hold what the other lacks: a person must look
+
+	Replay   HostID // what proves is a tail that this host has kept; it must replay it before anybody campaigns (R31)
+	Accepted bool   // nothing is proven: an operator has accepted the loss (R30)
 }
 
 // Prove weighs the bids placed after the last reign. It is (a) enough members
 // of the acker set, each still the mysqld that acknowledged, or (b) the last
 // writer itself with its binlog intact, or (c) anybody who has what a clean
-// stop left behind. Empty sets prove nothing.
+// stop left behind. A run of mysqld that has ended counts as if it had gone on
+// when its host kept all of it (R31). Empty sets prove nothing. What no bid can
+// prove, an operator can accept to lose.
 func Prove(c Cluster) Proof {
 	if !c.Reign.Present() {
 		return Proof{Why: "no writer was ever named; `mmmctl init --writer HOST` names the first one"}
 	}
-	reign, bids := c.Reign.Value, validBids(c)
-	ackers, missing := ackerBids(c, bids)
+	bids := validBids(c)
+	p := prove(c, bids)
+	if s, ok := accepted(c); ok && !p.OK && !p.Forked {
+		return giveUp(c, bids, s, p.Why)
+	}
+	return p
+}
+
+func prove(c Cluster, bids map[HostID]Entry[Bid]) Proof {
+	reign := c.Reign.Value
+	ackers, lacking := ackerBids(c, bids)
 	need := max(1, len(reign.Ackers)-reign.W+1) // a W above the size of the set must not make nobody enough
 	enough := fmt.Sprintf("%d of %d ackers bid, %d needed", len(ackers), len(reign.Ackers), need)
 	intact := "the last writer " + reign.Name + " bids with its binlog intact"
@@ -48,11 +61,15 @@ func Prove(c Cluster) Proof {
 		return best(c, bids, ackers, enough)
 	case reign.Closed != nil && !reign.Closed.Empty() && len(holding(c, bids, *reign.Closed)) > 0:
 		return best(c, bids, holding(c, bids, *reign.Closed), "the last stop was clean and a bid holds its position")
+	case keptRun(bids, reign.ID, reign.Incarnation):
+		b := bids[reign.ID]
+		return Proof{OK: true, Best: b.Value.Kept.Beyond, Counted: map[HostID]Rev{reign.ID: b.Rev}, Replay: reign.ID,
+			Why: fmt.Sprintf("the last writer %s has kept what its crash cut off, up to %s", reign.Name, b.Value.Kept.Beyond)}
 	case len(reign.Ackers) == 0:
 		return Proof{Why: "nobody acknowledged the last reign: only " + reign.Name + ", the last writer, can prove it"}
 	default:
 		return Proof{Why: fmt.Sprintf("%d of the %d bids needed are in; not heard: %s (or %s, the last writer)",
-			len(ackers), need, strings.Join(missing, ", "), reign.Name)}
+			len(ackers), need, Loss{Missing: lacking}.names(true), reign.Name)}
 	}
 }
 
@@ -70,25 +87,32 @@ func validBids(c Cluster) map[HostID]Entry[Bid] {
 }
 
 // ackerBids are the members of the acker set that bid in the incarnation that
-// acknowledged, and the names of the others with the cause.
-func ackerBids(c Cluster, bids map[HostID]Entry[Bid]) (in []HostID, missing []string) {
+// acknowledged, and the others with the cause.
+func ackerBids(c Cluster, bids map[HostID]Entry[Bid]) (in []HostID, lacking []Missing) {
 	for _, id := range sortedKeys(c.Reign.Value.Ackers) {
-		inc := c.Reign.Value.Ackers[id]
-		if hasIncarnation(bids, id, inc) {
+		if hasIncarnation(bids, id, c.Reign.Value.Ackers[id]) {
 			in = append(in, id)
 			continue
 		}
-		cause := "no bid"
-		if _, ok := bids[id]; ok {
-			cause = "mysqld was restarted since it acknowledged"
-		} else if b := c.Bids[id].Value; b.Broken != "" {
-			cause = "its replication is broken: " + b.Broken
-		} else if _, ok := c.Hosts[id]; !ok {
-			cause = "down"
-		}
-		missing = append(missing, fmt.Sprintf("%s (%s)", nameOf(c, id), cause))
+		_, heard := bids[id]
+		lacking = append(lacking, Missing{ID: id, Name: nameOf(c, id), Why: noProof(c, bids, id), Heard: heard})
 	}
-	return in, missing
+	return in, lacking
+}
+
+// noProof is the cause why the bid of a host does not count, or is not there.
+func noProof(c Cluster, bids map[HostID]Entry[Bid], id HostID) string {
+	_, live := c.Hosts[id]
+	switch broken := c.Bids[id].Value.Broken; {
+	case bids[id].Rev > 0:
+		return "mysqld was restarted since it acknowledged"
+	case broken != "":
+		return "its replication is broken: " + broken
+	case !live:
+		return "down"
+	default:
+		return "no bid"
+	}
 }
 
 // best finds the longest of the counted bids and everybody who holds it. Bids
@@ -119,15 +143,29 @@ func holding(c Cluster, bids map[HostID]Entry[Bid], pos gtid.Set) []HostID {
 // who never opened may be far ahead by number and lack the whole reign. Who was
 // counted on, or has the first transaction of the reign, has all before it (R38).
 func holds(c Cluster, id HostID, pos gtid.Set) bool {
-	inc, acks := c.Reign.Value.Ackers[id]
-	rep := c.Hosts[id].Value
-	of := acks && inc == rep.Incarnation || rep.EpochRow >= c.Reign.Value.Epoch
-	return of && c.Bids[id].Value.Received.Contains(pos)
+	return ofReign(c, id) && c.Bids[id].Value.Received.Contains(pos)
 }
 
+// ofReign reports whether a host stands on the line of the last reign.
+func ofReign(c Cluster, id HostID) bool {
+	inc, acks := c.Reign.Value.Ackers[id]
+	rep := c.Hosts[id].Value
+	return acks && (inc == rep.Incarnation || hasIncarnation(c.Bids, id, inc)) || rep.EpochRow >= c.Reign.Value.Epoch
+}
+
+// hasIncarnation reports whether a host bids with all that a run of its mysqld
+// had: as that very run, or as one that has taken over everything it left.
 func hasIncarnation(bids map[HostID]Entry[Bid], id HostID, inc Incarnation) bool {
 	b, ok := bids[id]
-	return ok && inc != "" && b.Value.Incarnation == inc
+	whole := keptRun(bids, id, inc) && b.Value.Kept.Beyond.Empty()
+	return ok && inc != "" && (b.Value.Incarnation == inc || whole)
+}
+
+// keptRun reports whether a host has all that a run of its mysqld had, or has
+// kept what it lacks.
+func keptRun(bids map[HostID]Entry[Bid], id HostID, inc Incarnation) bool {
+	k := bids[id].Value.Kept
+	return k != nil && inc != "" && k.Run == inc
 }
 
 // nameOf is the name of a host, from its report or from what memory says.
@@ -209,7 +247,8 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 	no := func(format string, args ...any) Candidate {
 		return Candidate{Name: h.Name, Why: fmt.Sprintf(format, args...), id: id}
 	}
-	order, ordered := openOrder(c, OrderElect)
+	order, ordered := electOrder(c)
+	grave, lost := GivenUp(c, id)
 	switch {
 	case !h.MayWrite():
 		return no("may not be writer by the cluster file")
@@ -219,6 +258,8 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 		return no("mysqld is down: %s", rep.MySQL.Why)
 	case c.Intents[h.Name].Value.Want == WantOffline:
 		return no("set offline by an operator")
+	case lost:
+		return no("was given up at the end of epoch %d and nobody has looked at it since", grave.Epoch)
 	case !bid && c.Bids[id].Value.Broken != "":
 		return no("its replication is broken: %s", c.Bids[id].Value.Broken)
 	case !bid:
@@ -237,13 +278,22 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 		k.priority = math.MinInt
 	}
 	why := fmt.Sprintf("holds %s, priority %d", b.Value.Received, h.Priority)
-	if !holds(c, id, p.Best) {
+	if p.OK && !slices.Contains(p.Holders, id) {
 		k.lacks, why = 1, fmt.Sprintf("lacks what the best bid holds (%s, here %s)", p.Best, b.Value.Received)
 	}
 	if c.Memories[h.Name].Value.Cleared != rep.Incarnation {
 		k.awaiting = 1
 	}
 	return Candidate{Name: h.Name, OK: true, Why: why, rank: k, id: id}
+}
+
+// electOrder is an order that narrows the race to its target. One that accepts a
+// loss does so only until somebody has won by it.
+func electOrder(c Cluster) (Switchover, bool) {
+	if s, ok := openOrder(c, OrderElect); ok {
+		return s, true
+	}
+	return accepted(c)
 }
 
 // openOrder is the operator's order that still waits, if it is of the kind.

@@ -176,6 +176,15 @@ type Bid struct {
 	Received    gtid.Set    `json:"received"` // frozen: the IO thread is stopped
 	Unable      string      `json:"unable,omitempty"`
 	Broken      string      `json:"broken,omitempty"` // replication had failed before: Received is no proof
+	Kept        *Kept       `json:"kept,omitempty"`   // what this host has of the run of its mysqld that the last reign rests on
+}
+
+// Kept is a run of mysqld that has ended and of which nothing is lost (R14, R31):
+// the server has all of it, or lacks only what was kept of its log files, which
+// goes on exactly where the server ends.
+type Kept struct {
+	Run    Incarnation `json:"run"`
+	Beyond gtid.Set    `json:"beyond"` // the end of what the server lacks; empty: it lacks nothing
 }
 
 // Claim is key readers/<vip>.
@@ -204,6 +213,7 @@ type Switchover struct {
 	Who      string     `json:"who,omitempty"`
 	Why      string     `json:"why,omitempty"`
 	Asked    time.Time  `json:"asked"`
+	Loss     *Loss      `json:"loss,omitempty"` // of OrderFailover: what the operator accepted to lose
 }
 
 // OrderKind says what the operator asked for.
@@ -214,6 +224,7 @@ const (
 	OrderSwitchover OrderKind = "switchover" // planned, a writer lives
 	OrderElect      OrderKind = "elect"      // there is no writer and the mode elects none by itself
 	OrderInit       OrderKind = "init"       // the first writer of a new cluster (R61)
+	OrderFailover   OrderKind = "failover"   // nothing is proven, and the operator accepted the loss (R30)
 )
 
 // SwitchStep is how far an order is.

@@ -40,7 +40,7 @@ var electionRules = []Rule{
 			me, _ := v.me()
 			last, _ := v.Cluster.Spec.Value.Host(v.Cluster.Reign.Value.Name)
 			a := Action{Kind: PlaceBid, Epoch: v.Cluster.LastEpoch(), Port: me.ReplicationPort}
-			a.Bid = &Bid{After: v.Cluster.LastEpoch(), Name: v.Self, Incarnation: v.Probe.Incarnation, Unable: v.able(), Broken: v.unproven()}
+			a.Bid = &Bid{After: v.Cluster.LastEpoch(), Name: v.Self, Incarnation: v.Probe.Incarnation, Unable: v.able(), Broken: v.unproven(), Kept: v.keptRun()}
 			if last.Name != v.Self {
 				a.Addr, a.Host = last.Address, last.Name
 			}
@@ -53,7 +53,7 @@ var electionRules = []Rule{
 		When: func(v *View) (string, bool) {
 			p, best := v.race()
 			return fmt.Sprintf("%s; this host is the best candidate with %s", p.Why, p.Best),
-				best == v.ID && v.Probe.Up && v.bidStands() && holds(v.Cluster, v.ID, p.Best)
+				best == v.ID && v.Probe.Up && v.bidStands() && slices.Contains(p.Holders, v.ID)
 		},
 		Then: func(v *View) []Action {
 			p, _ := v.race()
@@ -67,7 +67,7 @@ var electionRules = []Rule{
 			p, best := v.race()
 			own := v.Cluster.Bids[v.ID].Value.Received
 			return fmt.Sprintf("%s; %s", p.Why, holderNames(v.Cluster, p, own)),
-				best == v.ID && v.Probe.Up && v.bidStands() && !holds(v.Cluster, v.ID, p.Best) && len(p.Holders) > 0
+				best == v.ID && v.Probe.Up && v.bidStands() && !slices.Contains(p.Holders, v.ID) && len(p.Holders) > 0
 		},
 		Then: func(v *View) []Action {
 			p, _ := v.race()
@@ -101,7 +101,7 @@ func (v *View) mayBid() bool {
 	if !v.vacant() || !v.Cluster.Reign.Present() {
 		return false
 	}
-	_, ordered := openOrder(v.Cluster, OrderElect)
+	_, ordered := electOrder(v.Cluster)
 	return v.Cluster.ModeNow() == Active || ordered || v.Cluster.Reign.Value.ID == v.ID
 }
 
@@ -110,7 +110,7 @@ func (v *View) mayBid() bool {
 func (v *View) bidStands() bool {
 	b, ok := v.Cluster.Bids[v.ID]
 	return ok && b.Value.After == v.Cluster.LastEpoch() && b.Value.Incarnation == v.Probe.Incarnation && b.Lease == v.Lease.ID && b.Value.Unable == v.able() &&
-		v.Probe.Received.Contains(b.Value.Received)
+		v.Probe.Received.Contains(b.Value.Received) && sameKept(b.Value.Kept, v.keptRun())
 }
 
 // able says why this host cannot be writer, or nothing.
@@ -166,7 +166,13 @@ func (v *View) campaign(p Proof) []Action {
 	if b, ok := v.Cluster.Bids[v.ID]; ok {
 		g.Bids[v.ID] = b.Rev
 	}
-	return one(Action{Kind: Campaign, Epoch: v.Cluster.LastEpoch(), Position: p.Best, Guards: g})
+	a := Action{Kind: Campaign, Epoch: v.Cluster.LastEpoch(), Position: p.Best, Guards: g}
+	if s, ok := accepted(v.Cluster); ok && p.Accepted {
+		a.Tombstone, a.TombstoneRev = v.tombstone(s), v.Cluster.Tombstones[s.Epoch].Rev
+		s.Step = Handed // a second win by it is not accepted
+		a.Order = &s
+	}
+	return one(a)
 }
 
 // electionWait says what the election waits for.

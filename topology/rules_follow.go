@@ -116,6 +116,9 @@ func (v *View) astray() bool {
 	if !v.replica() || !v.open2follow() || !v.Probe.ReadOnly || v.Probe.SemiSource || v.busy(Follow, StopForOrder, Rewind) || v.ordered() || v.judgement().Bad() {
 		return false
 	}
+	if _, lost := GivenUp(v.Cluster, v.ID); lost {
+		return false // what it holds is looked at before it is pointed anywhere
+	}
 	r := v.Probe.Replication
 	_, bid := v.Cluster.Bids[v.ID]
 	stopped := r.IO == "No" && (bid || !broke(r.Error))
@@ -134,6 +137,9 @@ func (v *View) ordered() bool {
 // counted reports whether the writer counts on this host's acknowledgements.
 func (v *View) counted() bool {
 	r := v.Cluster.Reign.Value
+	if _, lost := GivenUp(v.Cluster, v.ID); lost {
+		return false
+	}
 	if r.Epoch < v.Cluster.Epoch() {
 		return v.phase() == Opening
 	}

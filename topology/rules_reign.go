@@ -235,7 +235,8 @@ func (v *View) haveRow() map[HostID]Incarnation {
 func (v *View) replicas() []HostID {
 	var out []HostID
 	for _, id := range sortedKeys(v.Cluster.Hosts) {
-		if r := v.Cluster.Hosts[id].Value; id != v.ID && r.MySQL.Up && r.Unable == "" {
+		_, lost := GivenUp(v.Cluster, id)
+		if r := v.Cluster.Hosts[id].Value; id != v.ID && r.MySQL.Up && r.Unable == "" && !lost {
 			out = append(out, id)
 		}
 	}
@@ -274,6 +275,15 @@ func (v *View) highest() uint64 {
 	}
 	for _, b := range v.Cluster.Bids {
 		h = max(h, b.Value.Received.Highest())
+		if b.Value.Kept != nil {
+			h = max(h, b.Value.Kept.Beyond.Highest())
+		}
+	}
+	for _, k := range v.Probe.Kept {
+		h = max(h, k.Beyond.Highest())
+	}
+	for _, t := range v.Cluster.Tombstones {
+		h = max(h, t.Value.Loss.Kept.Highest(), t.Value.Loss.UpTo.Highest())
 	}
 	return h
 }
@@ -417,7 +427,9 @@ func (v *View) joiner() (Report, HostID) {
 // fitAcker reports whether a host could acknowledge if it were asked to.
 func fitAcker(c Cluster, rep Report) bool {
 	_, member := c.Spec.Value.Host(rep.Name)
-	return member && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
+	_, id, _ := c.ReportOf(rep.Name)
+	_, lost := GivenUp(c, id)
+	return member && !lost && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
 		c.Intents[rep.Name].Value.Want != WantOffline && Broken(rep.Replication) == "" && !Judge(c, rep.Name).Bad()
 }
 

@@ -141,7 +141,8 @@ func (v *View) repair() string {
 
 // rewinds reports whether this host is to be taken back.
 func (v *View) rewinds() bool {
-	return v.canReplicate() && v.open2follow() && v.Probe.ReadOnly && !v.Probe.SemiSource && !v.ordered() &&
+	_, lost := GivenUp(v.Cluster, v.ID) // what it holds is looked at first
+	return !lost && v.canReplicate() && v.open2follow() && v.Probe.ReadOnly && !v.Probe.SemiSource && !v.ordered() &&
 		v.judgement().Standing == Parted && v.Seen.Refused.Of != v.repair()
 }
 

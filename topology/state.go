@@ -43,6 +43,7 @@ type hostFacts struct {
 	cluster Cluster
 	spec    HostSpec
 	report  Report
+	id      HostID
 	alive   bool // its lease lives
 	writer  bool // it holds the writer key
 	intent  Entry[Intent]
@@ -64,6 +65,11 @@ var StateRules = []StateRule{
 	}},
 	{"writer", Online, "The writer is ONLINE as long as its mysqld answers; replication checks do not apply to it.", func(h hostFacts) (Reason, bool) {
 		return "it is the writer", h.writer
+	}},
+	{"given-up", AwaitingRecovery, "An operator gave up what this host alone held (`failover --accept-loss`): it comes back only by a verdict.", func(h hostFacts) (Reason, bool) {
+		t, lost := GivenUp(h.cluster, h.id)
+		return Reason(fmt.Sprintf("the end of epoch %d was given up without it: it may hold acknowledged writes that nobody else has (after %s); look at them, then `mmmctl set-online %s`",
+			t.Epoch, orNothing(t.Loss.Kept), h.spec.Name)), lost
 	}},
 	{"unmanageable", ReplicationFail, "The server's settings forbid managing it; the reason names the setting.", func(h hostFacts) (Reason, bool) {
 		return Reason(h.report.Unable), h.report.Unable != ""
@@ -101,9 +107,8 @@ func Classify(c Cluster, name string, now time.Time) (State, Reason) {
 func factsOf(c Cluster, name string, now time.Time) hostFacts {
 	h := hostFacts{cluster: c, now: now, intent: c.Intents[name], memory: c.Memories[name]}
 	h.spec, _ = c.Spec.Value.Host(name)
-	var id HostID
-	h.report, id, h.alive = c.ReportOf(name)
-	h.writer = h.alive && c.Writer.Present() && c.Writer.Value.ID == id
+	h.report, h.id, h.alive = c.ReportOf(name)
+	h.writer = h.alive && c.Writer.Present() && c.Writer.Value.ID == h.id
 	return h
 }
 

@@ -48,6 +48,7 @@ type Probe struct {
 	Joints      []gtid.Joint // of the last reigns whose rows are in mmm.epoch
 	Unfinished  bool         // a rewind was begun and must be ended first
 	Problems    []string     // settings that forbid managing this server, each with its fix
+	Kept        []Kept       // earlier runs of which nothing is lost, newest first
 }
 
 // EpochRow is the first transaction of a reign, as the database keeps it (R17, R37).

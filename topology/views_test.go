@@ -151,13 +151,15 @@ func someView(t *rapid.T, c Cluster, name string) View {
 }
 
 // disturb changes a few things of a view that a story has come to.
-func disturb(t *rapid.T, v *View) {
+func disturb(t *rapid.T, v *View) { disturbAs(t, v, pick(t, "disturbs", disturbances)) }
+
+func disturbAs(t *rapid.T, v *View, what string) {
 	c := &v.Cluster
 	id := idOf(pick(t, "whose", someNames))
 	b, bid := c.Bids[id]
 	h, live := c.Hosts[id]
 	_, acks := c.Reign.Value.Ackers[id]
-	switch what := pick(t, "disturbs", disturbances); {
+	switch {
 	case what == "lease":
 		v.Lease.Left = pick(t, "left", []time.Duration{0, -time.Second})
 	case what == "seen rev":
@@ -226,6 +228,19 @@ func disturb(t *rapid.T, v *View) {
 			Step: pick(t, "order step", []SwitchStep{Asked, Drained, TargetReady, Handed, Done, Aborted}), Asked: v.Now, Deadline: v.Now.Add(time.Minute)}
 		c.Switchover = Entry[Switchover]{Value: s, Rev: c.Rev}
 		v.Seen.Drained = someTime(t, "drained")
+	case what == "loss":
+		s := Switchover{Kind: OrderFailover, Target: pick(t, "target", someNames), Epoch: c.LastEpoch(), Step: pick(t, "loss step", []SwitchStep{Asked, Asked, Handed, Done}),
+			Asked: v.Now, Deadline: v.Now.Add(time.Minute), Loss: new(LossOf(*c))}
+		c.Switchover = Entry[Switchover]{Value: s, Rev: c.Rev}
+	case what == "kept":
+		v.Probe.Kept = []Kept{someKept(t)}
+	case what == "bid kept":
+		if b, ok := c.Bids[id]; ok {
+			b.Value.Kept = new(someKept(t))
+			c.Bids[id] = b
+		}
+	case what == "tombstone":
+		c.Tombstones = map[Rev]Entry[Tombstone]{90: {Value: Tombstone{Epoch: 90, Hosts: []HostID{id}}, Rev: pick(t, "tombstone rev", []Rev{10, 99})}}
 	case what == "offline":
 		name := pick(t, "offline", someNames)
 		c.Intents[name] = Entry[Intent]{Value: Intent{Want: WantOffline}, Rev: c.Rev}
@@ -237,7 +252,12 @@ func disturb(t *rapid.T, v *View) {
 }
 
 var disturbances = []string{"lease", "seen rev", "seen epoch", "vacant", "no bid", "bid run", "bid position", "bid after", "w", "no acker", "acker run", "voters", "closed",
-	"reign of another", "gone", "host run", "host received", "host semi", "twin", "my run", "down", "read-only", "received", "waiting", "no term", "ending", "mode", "order", "offline", "cut", "uncut"}
+	"reign of another", "gone", "host run", "host received", "host semi", "twin", "my run", "down", "read-only", "received", "waiting", "no term", "ending", "mode", "order", "offline", "cut", "uncut",
+	"loss", "kept", "bid kept", "tombstone"}
+
+func someKept(t *rapid.T) Kept {
+	return Kept{Run: pick(t, "kept run", []Incarnation{"db1#1", "db2#1", "db4#1"}), Beyond: pick(t, "kept beyond", []gtid.Set{{}, position("0-1-101"), position("0-1-105")})}
+}
 
 // moments are what all hosts saw whenever somebody decided in a story; one of
 // each kind, and none in which nobody has anything to do.

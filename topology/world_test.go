@@ -30,30 +30,33 @@ type world struct {
 
 // host is a database host: its mysqld first, then its agent.
 type host struct {
-	name     string
-	id       HostID
-	address  netip.Addr
-	server   uint32
-	runs     int // of mysqld, so far
-	inc      Incarnation
-	why      string   // cause, when mysqld does not answer
-	hung     bool     // the process lives and does not answer
-	log      []string // transactions received, applied or not
-	done     int      // how many of them are applied
-	source   string   // name of the host that it replicates from
-	reads    bool     // the IO thread was started
-	linked   bool     // and is connected
-	applies  bool     // the SQL thread runs
-	slow     bool     // and does not get on
-	broken   string   // replication error
-	semi     bool     // acknowledges
-	counts   bool     // semi-sync is on as a source
-	writable bool
-	stuck    bool
-	halfway  bool // a rewind was interrupted
-	ddl      bool // what it wrote on its own cannot be undone
-	waiting  int  // transactions that nobody acknowledged, the last ones of log
-	problems []string
+	name      string
+	id        HostID
+	address   netip.Addr
+	server    uint32
+	runs      int // of mysqld, so far
+	inc       Incarnation
+	why       string   // cause, when mysqld does not answer
+	hung      bool     // the process lives and does not answer
+	log       []string // transactions received, applied or not
+	done      int      // how many of them are applied
+	source    string   // name of the host that it replicates from
+	reads     bool     // the IO thread was started
+	linked    bool     // and is connected
+	applies   bool     // the SQL thread runs
+	slow      bool     // and does not get on
+	broken    string   // replication error
+	semi      bool     // acknowledges
+	counts    bool     // semi-sync is on as a source
+	writable  bool
+	stuck     bool
+	halfway   bool // a rewind was interrupted
+	ddl       bool // what it wrote on its own cannot be undone
+	waiting   int  // transactions that nobody acknowledged, the last ones of log
+	problems  []string
+	prestart  bool          // what a stop would throw away is kept
+	ended     []Incarnation // runs of which the log was kept, newest first
+	endedLogs map[Incarnation][]string
 
 	deaf   bool // its next acknowledgement is lost; a later transaction brings it back (P13)
 	off    bool // without power
@@ -89,7 +92,7 @@ func hostNamed(n int, last byte) *host {
 	name := fmt.Sprintf("db%d", n)
 	h := &host{name: name, id: HostID("id-" + name), address: netip.AddrFrom4([4]byte{192, 0, 2, last}), server: uint32(n), lag: new(Duration)}
 	h.seen = Seen{Cut: map[HostID]gtid.Set{}, Failed: map[Kind]Failure{}}
-	h.checks, h.bad = map[string]Check{}, map[string]time.Time{}
+	h.checks, h.bad, h.endedLogs = map[string]Check{}, map[string]time.Time{}, map[Incarnation][]string{}
 	h.startServer()
 	h.grant()
 	return h
@@ -101,7 +104,7 @@ func newWorld() *world {
 	w := &world{now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), rows: map[string]EpochRow{}, acked: map[string]bool{}, asked: func(Cluster) {}, told: func(Verdict) {}, class: func(string) {}}
 	w.began = w.now
 	w.etcd = Cluster{Rev: 10, Intents: map[string]Entry[Intent]{}, Memories: map[string]Entry[Memory]{}, Rejoins: map[string]Entry[RejoinOrder]{}, Bids: map[HostID]Entry[Bid]{},
-		Claims: map[netip.Addr]Entry[Claim]{}, Pins: map[netip.Addr]Entry[Pin]{}}
+		Claims: map[netip.Addr]Entry[Claim]{}, Pins: map[netip.Addr]Entry[Pin]{}, Tombstones: map[Rev]Entry[Tombstone]{}}
 	spec := Spec{Cluster: "shop", ID: "cluster-1", Durability: Lossless,
 		Roles:    Roles{Writer: Role{VIPs: []netip.Addr{storyVIP(".113")}}, Reader: Role{VIPs: []netip.Addr{storyVIP(".111"), storyVIP(".112"), storyVIP(".114"), storyVIP(".115")}}},
 		Recovery: Recovery{AutoSetOnline: Duration(time.Minute), FlapCount: 3, FlapDuration: Duration(time.Hour)},
@@ -188,6 +191,7 @@ func (h *host) startServer() {
 // stopServer ends the run. What nobody acknowledged is truncated from the
 // binlog, and what was received but not applied is lost (P6, P1).
 func (h *host) stopServer(why string) {
+	h.keep()
 	if h.done == len(h.log) {
 		h.done = h.committed()
 	}
@@ -276,7 +280,7 @@ func (w *world) probe(h *host) Probe {
 	return Probe{At: w.now, Incarnation: h.inc, Up: !h.hung, Why: h.why, ServerID: h.server, ReadOnly: !h.writable,
 		Position: end(h.log[:h.done]), Applied: end(h.log[:h.done]), Received: end(h.log), Replication: w.replication(h),
 		SemiSource: h.counts, Waiting: h.waiting, Epoch: w.row(h.log[:h.committed()]), Problems: h.problems,
-		State: stateOf(h.log[:h.done]), Joints: w.joints(h.log[:h.committed()]), Unfinished: h.halfway}
+		State: stateOf(h.log[:h.done]), Joints: w.joints(h.log[:h.committed()]), Unfinished: h.halfway, Kept: h.keptRuns()}
 }
 
 func (w *world) report(h *host) Report {
@@ -301,6 +305,7 @@ func (w *world) cluster() Cluster {
 	c := w.etcd
 	c.Intents, c.Memories, c.Bids, c.Claims, c.Pins = maps.Clone(c.Intents), maps.Clone(c.Memories), maps.Clone(c.Bids), maps.Clone(c.Claims), maps.Clone(c.Pins)
 	c.Rejoins = maps.Clone(c.Rejoins)
+	c.Tombstones = maps.Clone(c.Tombstones)
 	c.Hosts = map[HostID]Entry[Report]{}
 	for _, h := range w.hosts {
 		if h.lease != 0 {

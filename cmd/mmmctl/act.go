@@ -12,7 +12,7 @@ import (
 
 func (a *app) actCommands() []*cobra.Command {
 	return []*cobra.Command{
-		a.switchover(), a.setOnline(), a.setOffline(), a.mode(),
+		a.switchover(), a.failover(), a.setOnline(), a.setOffline(), a.mode(),
 		a.setMode(topology.Active), a.setMode(topology.Manual), a.setMode(topology.Passive),
 		a.moveRole(), a.setIP(), a.unpin(),
 	}
@@ -40,6 +40,38 @@ acknowledged write.`,
 	cmd.Flags().StringVar(&to, "to", "", "the new writer; without it the best candidate")
 	_ = cmd.RegisterFlagCompletionFunc("to", a.hostArg(0)) // fails only for a flag that is not there
 	cmd.RunE = a.do(func(ctx context.Context, c *ctl.Ctl, _ []string) error { return c.Switchover(ctx, to) })
+	return cmd
+}
+
+func (a *app) failover() *cobra.Command {
+	var to string
+	var accept bool
+	cmd := &cobra.Command{
+		Use: "failover", GroupID: act, Args: cobra.NoArgs,
+		Short: "go on without hosts that may hold the last copy of a write",
+		Long: `failover is for the day on which the writer and those who acknowledged its last
+writes are gone together. The cluster stops then, because nobody can prove that
+nothing is missing. failover says who is missing and what would be lost, and
+changes nothing.
+
+With --accept-loss it asks for a confirmation and makes the host named by --to the
+writer, from all that the hosts still there hold together. What was given up is
+written down. A host that was missing is held in AWAITING_RECOVERY when it comes
+back, and joins again only after somebody has looked at it (set-online). The word
+counts once, and only for what was shown: when another host goes missing before
+it is carried out, it is void.
+
+Refused while there is a writer (switchover moves it), when nothing is missing (the
+next writer is elected without you), for a host that may not be writer, in mode
+PASSIVE, and while another order is under way.`,
+		Example: `  mmmctl failover --to db2
+  mmmctl failover --to db2 --accept-loss --reason "fire in room 2"`,
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the new writer")
+	cmd.Flags().BoolVar(&accept, "accept-loss", false, "give up what the missing hosts hold")
+	_ = cmd.MarkFlagRequired("to")                         // fails only for a flag that is not there
+	_ = cmd.RegisterFlagCompletionFunc("to", a.hostArg(0)) // the same
+	cmd.RunE = a.do(func(ctx context.Context, c *ctl.Ctl, _ []string) error { return c.Failover(ctx, to, accept) })
 	return cmd
 }
 

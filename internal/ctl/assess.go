@@ -98,8 +98,11 @@ func electionText(cl topology.Cluster) string {
 		return fmt.Sprintf("mode is %s and nobody is elected by itself; `mmmctl switchover` orders an election", m)
 	}
 	proof := topology.Prove(cl)
-	if !proof.OK {
+	if !proof.OK && (proof.Forked || !allBid(cl)) {
 		return proof.Why
+	}
+	if !proof.OK {
+		return proof.Why + "; `mmmctl failover --to HOST` says what would be lost without them"
 	}
 	id, race := topology.Best(cl, proof)
 	if id == "" {
@@ -147,6 +150,7 @@ func problems(cl topology.Cluster, now time.Time) []string {
 	if paused(cl) {
 		out = append(out, fmt.Sprintf("writes are paused: the writer is being moved to %s", cl.Switchover.Value.Target))
 	}
+	out = append(out, tombstones(cl, now)...)
 	if open := unfenced(cl); len(open) > 0 {
 		out = append(out, fmt.Sprintf("fence: none on %s: when the agent there dies or hangs, NOTHING keeps clients from writing to a writer that was replaced", strings.Join(open, ", ")))
 	}

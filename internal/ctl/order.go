@@ -69,7 +69,7 @@ func progress(cl topology.Cluster, o topology.Switchover) string {
 	}
 	s := cl.Switchover.Value
 	text := words[s.Step]
-	if s.Kind == topology.OrderElect && s.Step.Open() && !cl.Writer.Present() {
+	if s.Kind != topology.OrderSwitchover && cl.Reign.Present() && s.Step.Open() && !cl.Writer.Present() {
 		text += "; " + topology.Prove(cl).Why
 	}
 	if p := cl.Phase.Value; s.Step.Open() && cl.Phase.Present() && p.Step != topology.Ready {

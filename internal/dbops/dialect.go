@@ -59,6 +59,11 @@ type dialect struct {
 	semiReplicaOn, semiReplicaOff string
 	kill                          string // ? session
 
+	durable                            string // one number: 1 when what is acknowledged is on disk
+	replayAs                           string // ? domain, ? server, ? number and ? time of the next transaction
+	binlogFormat                       string // events in base64
+	startTransaction, commit, rollback string
+
 	identity     string // columns domain, server
 	setSequence  string // ? sequence number of the next transaction
 	insertEpoch  string // ? seq, cluster, epoch, host, gtid, base

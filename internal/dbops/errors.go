@@ -48,6 +48,9 @@ var (
 	// ErrOutstanding: the nudge before this one has not returned (R27); nothing
 	// was written.
 	ErrOutstanding = errors.New("a nudge is outstanding")
+	// ErrByHand: what was kept holds more than changes of rows, which the agent's
+	// account may not repeat. An administrator can: mariadb-binlog FILE | mariadb.
+	ErrByHand = errors.New("only an administrator can repeat this")
 	// ErrUnverified: the statement succeeded, yet reading back shows otherwise.
 	ErrUnverified = errors.New("the effect cannot be seen")
 )

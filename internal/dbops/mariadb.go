@@ -64,6 +64,13 @@ var mariadb = dialect{
 	semiReplicaOff: `SET GLOBAL rpl_semi_sync_slave_enabled=0`,
 	kill:           `KILL CONNECTION ?`,
 
+	durable:          `SELECT @@sync_binlog = 1 AND @@innodb_flush_log_at_trx_commit = 1 AND @@sync_relay_log = 1`,
+	replayAs:         `SET SESSION gtid_domain_id=?, server_id=?, gtid_seq_no=?, timestamp=?`,
+	binlogFormat:     "BINLOG '%s'",
+	startTransaction: `START TRANSACTION`,
+	commit:           `COMMIT`,
+	rollback:         `ROLLBACK`,
+
 	identity:    `SELECT @@gtid_domain_id, @@server_id`,
 	setSequence: `SET SESSION gtid_seq_no=?`,
 	insertEpoch: `INSERT INTO mmm.epoch (seq, cluster, epoch, host, gtid, base) VALUES (?, ?, ?, ?, ?, ?)`,

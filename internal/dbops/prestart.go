@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 	"time"
 
@@ -47,7 +46,10 @@ type Tails struct {
 // returned; after a clean stop nothing is copied and "" is returned.
 //
 // A crash is told by the flag that the server keeps in the head of the binlog it
-// writes and takes away when it closes it. The last three copies are kept.
+// writes and takes away when it closes it. The last three copies are kept. Of
+// which run of the server they are is told by its mark (MarkRun). A marked run
+// that leaves nothing behind which is not in the server is written down as whole,
+// and not copied.
 //
 // It never fails a start for lack of space: it warns, and returns "". An error
 // means that the files could not be read or copied; the caller warns and goes on.
@@ -69,7 +71,12 @@ func KeepTails(t Tails) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
 	}
-	if !crashed {
+	m, marked := readRunMark(t.Datadir, logs)
+	if whole, err := logs.leaveNothing(t.Datadir, m, crashed); marked && whole {
+		return "", noteWhole(t.Datadir, m)
+	} else if marked && err != nil {
+		t.Log.Warn("could not read the log files; they are kept as they are", "dir", t.Datadir, "err", err)
+	} else if !crashed && !marked {
 		return "", nil
 	}
 	files := append(newest(logs.binlogs, keptBinlogs), logs.relays...)
@@ -82,11 +89,17 @@ func KeepTails(t Tails) (string, error) {
 	if dir := sameAsLast(under, files); dir != "" {
 		return dir, nil
 	}
+	if !marked {
+		m = runMark{}
+	}
 	if fits, err := enoughSpace(t.Datadir, files); err != nil || !fits {
 		t.Log.Warn("kept no copy of the log files for lack of space", "dir", t.Datadir, "err", err)
 		return "", nil
 	}
-	dir, err := keep(under, t.Now, files)
+	dir, err := keep(under, t.Now, files, m)
+	if err == nil {
+		err = unmark(t.Datadir)
+	}
 	if err != nil {
 		return "", fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
 	}
@@ -175,8 +188,8 @@ func headFlags(path string) (uint16, error) {
 	return uint16(head[headLen-2]) | uint16(head[headLen-1])<<8, nil
 }
 
-func newest(paths []string, n int) []string {
-	return append([]string{}, paths[max(0, len(paths)-n):]...)
+func newest[T any](list []T, n int) []T {
+	return append([]T{}, list[max(0, len(list)-n):]...)
 }
 
 // sameAsLast is the newest copy when it holds just these files: a server that
@@ -221,7 +234,7 @@ func enoughSpace(dir string, files []string) (bool, error) {
 
 // keep copies into a directory that gets its name last, so that a directory with
 // a proper name is complete.
-func keep(under string, now time.Time, files []string) (string, error) {
+func keep(under string, now time.Time, files []string, m runMark) (string, error) {
 	final := filepath.Join(under, now.UTC().Format("20060102T150405.000000000Z"))
 	half := final + ".half"
 	if err := os.MkdirAll(half, 0o700); err != nil {
@@ -229,6 +242,11 @@ func keep(under string, now time.Time, files []string) (string, error) {
 	}
 	for _, path := range files {
 		if err := copyFile(path, filepath.Join(half, filepath.Base(path))); err != nil {
+			return "", errors.Join(err, os.RemoveAll(half))
+		}
+	}
+	if m.Run != "" {
+		if err := writeJSON(filepath.Join(half, runFile), m); err != nil {
 			return "", errors.Join(err, os.RemoveAll(half))
 		}
 	}
@@ -267,22 +285,27 @@ func syncDir(dir string) error {
 }
 
 // trim removes what is older than the last copies, and halves of broken runs.
+// Copies of which nobody can tell what they are do not push out the others.
 func trim(under string) error {
 	entries, err := os.ReadDir(under)
 	if err != nil {
 		return err
 	}
-	var whole, rest []string
+	var marked, others, rest []string
 	for _, e := range entries {
-		path := filepath.Join(under, e.Name())
-		if strings.HasSuffix(path, ".half") {
+		switch path := filepath.Join(under, e.Name()); {
+		case strings.HasSuffix(path, ".half"):
 			rest = append(rest, path)
-		} else {
-			whole = append(whole, path)
+		case !e.IsDir():
+		case exists(filepath.Join(path, runFile)):
+			marked = append(marked, path)
+		default:
+			others = append(others, path)
 		}
 	}
-	sort.Strings(whole)
-	rest = append(rest, whole[:max(0, len(whole)-keptCopies)]...)
+	for _, copies := range [][]string{marked, others} { // ReadDir sorts, and the names are times
+		rest = append(rest, copies[:max(0, len(copies)-keptCopies)]...)
+	}
 	var errs []error
 	for _, path := range rest {
 		errs = append(errs, os.RemoveAll(path))

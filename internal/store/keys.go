@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -80,6 +81,9 @@ var kinds = []kind{
 	{KeyDoc{Path: "switchover", Value: "topology.Switchover", Writer: "mmmctl asks; the writer, then the target, advance it", Guard: "its revision and the epoch",
 		About: "One order of the operator and how far it is."},
 		single(func(c *topology.Cluster) *topology.Entry[topology.Switchover] { return &c.Switchover })},
+	{KeyDoc{Path: "tombstones/<epoch>", Value: "topology.Tombstone", Writer: "the host that is elected by an accepted loss; then each writer", Guard: "its revision, with all that the campaign rests on, or the epoch", Required: true,
+		About: "The end of a reign was given up: which hosts may hold acknowledged writes that nobody else has."},
+		many(asEpoch, func(c *topology.Cluster) *map[topology.Rev]topology.Entry[topology.Tombstone] { return &c.Tombstones })},
 	{KeyDoc{Path: "events/<unix-ns>-<actor>", Value: "topology.Event", Writer: "whoever acted", Guard: "absent; to trim it its revision",
 		About: "What was decided, why and by whom; each actor keeps its own newest 200."},
 		nil},
@@ -113,6 +117,7 @@ func hostKey(id topology.HostID) string    { return "hosts/" + string(id) }
 func bidKey(id topology.HostID) string     { return "bids/" + string(id) }
 func readerKey(vip netip.Addr) string      { return "readers/" + vip.String() }
 func pinKey(vip netip.Addr) string         { return "pins/" + vip.String() }
+func tombKey(epoch topology.Rev) string    { return fmt.Sprintf("tombstones/%d", epoch) }
 func eventKey(ns int64, who string) string { return fmt.Sprintf("%s%019d-%s", eventsDir, ns, who) }
 
 // kindOf finds the row of a key and the rest of its path. The second result is
@@ -130,6 +135,11 @@ func kindOf(key string) (kind, string, bool) {
 
 func asName(text string) (string, error)          { return text, nil }
 func asHost(text string) (topology.HostID, error) { return topology.HostID(text), nil }
+
+func asEpoch(text string) (topology.Rev, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return topology.Rev(n), err
+}
 
 // asVIP takes only the canonical spelling, so that one VIP is one key.
 func asVIP(text string) (netip.Addr, error) {

@@ -43,6 +43,9 @@ func (c *Client) AskSwitchover(ctx context.Context, current topology.Entry[topol
 		}
 		guards = append(guards, guard{writerKey, s.Epoch})
 	}
+	if s.Kind == topology.OrderFailover { // a loss is accepted only while nobody reigns
+		guards = append(guards, guard{writerKey, 0})
+	}
 	return c.replace(ctx, verb, switchoverKey, current.Rev, s, guards...)
 }
 

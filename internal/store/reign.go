@@ -16,6 +16,7 @@ type CampaignRequest struct {
 	// the intent of this host always; every counted bid with the own one, or, where
 	// no bid counts (R52, R61), none; the order, when it is what allows it.
 	Guards Guards
+	Loss   *AcceptedLoss // what an operator accepted in place of proof; nil: nothing is lost
 }
 
 // Campaign puts writer, and with it phase catching-up, if there is no writer
@@ -45,11 +46,17 @@ func (c *Client) Campaign(ctx context.Context, r CampaignRequest) (topology.Rev,
 	if err != nil {
 		return 0, err
 	}
-	return c.commit(ctx, change{
+	ch := change{
 		verb:   verb,
 		guards: append([]guard{{writerKey, 0}}, r.Guards.list...),
 		puts:   []put{writer, phase},
-	})
+	}
+	if r.Loss != nil {
+		if err := r.Loss.join(&ch); err != nil {
+			return 0, err
+		}
+	}
+	return c.commit(ctx, ch)
 }
 
 // PutPhase says how far the reign of that epoch has come (R15, R16).

@@ -97,6 +97,8 @@ func newState(prefix string) *state {
 		Claims:   map[netip.Addr]topology.Entry[topology.Claim]{},
 		Pins:     map[netip.Addr]topology.Entry[topology.Pin]{},
 		Rejoins:  map[string]topology.Entry[topology.RejoinOrder]{},
+
+		Tombstones: map[topology.Rev]topology.Entry[topology.Tombstone]{},
 	}}
 }
 
