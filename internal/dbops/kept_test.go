@@ -332,4 +332,3 @@ func TestManyFallsKeepTheCopyThatMatters(t *testing.T) {
 		t.Errorf("%s rows after one more fall", n)
 	}
 }
-
