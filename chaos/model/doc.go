@@ -1,0 +1,2 @@
+// Package model is the catalogue of the protocol's models.
+package model
