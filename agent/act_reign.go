@@ -64,10 +64,13 @@ func (a *Agent) nudge(ctx context.Context, _ job) (step.Note, error) {
 
 func (a *Agent) putReign(ctx context.Context, j job) (step.Note, error) {
 	rev, err := a.store.PutReign(ctx, j.Epoch, j.Guards.Reign, *j.Reign)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrUnknownOutcome):
+		return step.InDoubt, err
+	case err != nil:
 		return nil, err
 	}
-	return step.Wrote(rev), nil
+	return step.PutReign(rev), nil
 }
 
 // openDoor opens in the order of R8 and R39: who may not acknowledge is shut

@@ -51,6 +51,26 @@ func TestAckerThatCouldNotBeCutStays(t *testing.T) {
 	}
 }
 
+// R16: a put of reign that was not answered leaves the agent in doubt, a refused one does not.
+func TestPutOfReignWithoutAnAnswerLeavesDoubt(t *testing.T) {
+	for err, doubt := range map[error]bool{store.ErrUnknownOutcome: true, store.ErrGuard: false, store.ErrUnreachable: false} {
+		r := newRig(t)
+		r.fail("put-reign", err)
+		j, _, _ := r.job(topology.Action{Kind: topology.PutReign, Reign: &topology.Reign{}})
+		note, got := r.putReign(bounded(t), j)
+		if !errors.Is(got, err) {
+			t.Fatalf("%v, want %v", got, err)
+		}
+		s := r.newState(0)
+		if note != nil {
+			note(s.State)
+		}
+		if s.Seen.InDoubt != doubt {
+			t.Errorf("%v: in doubt %t", err, s.Seen.InDoubt)
+		}
+	}
+}
+
 func (r *rig) drainJob() job {
 	j, _, _ := r.job(topology.Action{Kind: topology.Drain, VIPs: []netip.Addr{writerVIP},
 		Order: &topology.Switchover{Step: topology.Drained, Target: "db2"}})

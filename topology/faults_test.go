@@ -170,7 +170,8 @@ var hostFaults = map[string]func(w *world, h *host, args []string) error{
 	"resumed": func(_ *world, h *host, _ []string) error {
 		term := h.term
 		h.forget()
-		h.term = term
+		h.seen.Shunned = []netip.Addr{{}}   // nobody knows whom the filter refuses
+		h.term, h.seen.InDoubt = term, true // whether the one before had sent a put of reign, nobody knows
 		return nil
 	},
 	// newdisk: an empty datadir bears the old name.
@@ -312,6 +313,8 @@ func setHost(_ *world, h *host, args []string) error {
 			h.seen.Epoch = Rev(number(v))
 		case "offered":
 			h.seen.Offered = []HostID{HostID("id-" + v)}
+		case "in-doubt":
+			h.seen.InDoubt = yes
 		case "seen-rev":
 			h.seen.Rev = Rev(number(v))
 		case "lag":

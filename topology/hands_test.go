@@ -116,27 +116,34 @@ func (w *world) doRecord(h *host, a Action) error {
 		if w.etcd.Writer.Rev != a.Epoch || w.etcd.Reign.Rev != a.Guards.Reign {
 			return errGuard
 		}
-		h.seen.Rev = w.put()
+		h.seen.Rev, h.seen.InDoubt = w.put(), false
 		w.etcd.Reign = Entry[Reign]{Value: *a.Reign, Rev: w.etcd.Rev}
 	case Settle:
 		return w.advance(h, a, *a.Order)
 	case Bury:
 		return w.bury(h, a)
 	case SetShun:
-		h.seen.Shunned = a.Shun
-		maps.DeleteFunc(h.seen.Cut, func(id HostID, _ gtid.Set) bool { // who may attach again is cut anew
-			return slices.ContainsFunc(w.hosts, func(o *host) bool { return o.id == id && !slices.Contains(a.Shun, o.address) })
-		})
+		w.stillCut(h, a.Shun)
 	case EndRejoin:
 		delete(w.etcd.Rejoins, h.name)
 		h.seen.Rev = w.put()
 	case CutAcker:
-		h.seen.Shunned = a.Shun
+		w.stillCut(h, a.Shun)
 		h.seen.Cut[a.HostID] = end(h.log[:h.done])
 	default:
 		return fmt.Errorf("no hand for %s", a.Kind)
 	}
 	return nil
+}
+
+// stillCut sets who is shut out; who was not before, or no longer is, is cut anew.
+func (w *world) stillCut(h *host, shun []netip.Addr) {
+	maps.DeleteFunc(h.seen.Cut, func(id HostID, _ gtid.Set) bool {
+		return slices.ContainsFunc(w.hosts, func(o *host) bool {
+			return o.id == id && !(slices.Contains(shun, o.address) && slices.Contains(h.seen.Shunned, o.address))
+		})
+	})
+	h.seen.Shunned = shun
 }
 
 // advance writes the next step of an order.

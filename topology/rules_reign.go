@@ -110,15 +110,24 @@ var reignRules = []Rule{
 		When: when("the writer is shut and no switchover is under way", func(v *View) bool {
 			_, drains := v.draining()
 			return v.opened() && v.phase() == Ready && v.Probe.Up && (v.Probe.ReadOnly || v.shutOut()) && !drains && !v.busy(OpenDoor, Undo, Drain, HandOver) &&
+				!v.Seen.InDoubt && // it lets hosts in
 				v.Cluster.Reign.Value.Closed == nil // it must be seen cleared first (R60)
 		}),
 		Then: (*View).open,
 	},
 	{
+		Name: "settle-reign",
+		Doc:  "A put of the acker set may still arrive, and count without a host that is let in again by then: reign is written once more as it is, which voids it (R16).",
+		When: when("a put of reign may still be on its way", func(v *View) bool {
+			return v.opened() && v.phase() == Ready && v.Seen.InDoubt && !v.busy(PutReign)
+		}),
+		Then: func(v *View) []Action { return v.putReign(v.reign(), "") },
+	},
+	{
 		Name: "shun",
 		Doc:  "Only those that the writer counts on may attach to it (R21).",
 		When: when("the acker set or what a host says of itself changed", func(v *View) bool {
-			return v.opened() && v.phase() == Ready && !v.busy(OpenDoor) && !slices.Equal(v.Seen.Shunned, v.shun())
+			return v.opened() && v.phase() == Ready && !v.busy(OpenDoor) && !v.Seen.InDoubt && !slices.Equal(v.Seen.Shunned, v.shun())
 		}),
 		Then: func(v *View) []Action { return one(Action{Kind: SetShun, Epoch: v.Term.Epoch, Shun: v.shun()}) },
 	},
@@ -327,7 +336,7 @@ func (v *View) voters(ackers map[HostID]Incarnation) []HostID {
 
 // leavers are the ackers that should leave the set, sorted.
 func (v *View) leavers() []HostID {
-	if !v.opened() {
+	if !v.opened() || v.Seen.InDoubt {
 		return nil
 	}
 	return slices.DeleteFunc(sortedKeys(v.Cluster.Reign.Value.Ackers), func(id HostID) bool { return v.leaves(id) == "" })
@@ -381,6 +390,9 @@ func (v *View) narrow() []Action {
 			return one(Action{Kind: CutAcker, Epoch: v.Term.Epoch, Host: name, HostID: id, Addr: h.Address, Port: v.port(), Shun: v.shun()})
 		}
 	}
+	if !slices.Equal(v.Seen.Shunned, v.shun()) { // somebody may be attached who is not counted on: the heir of a moment ago
+		return nil
+	}
 	for _, id := range leaving {
 		if v.holders(r.Ackers, v.Seen.Cut[id]) < r.W {
 			return nil
@@ -417,7 +429,7 @@ func (v *View) joiner() (Report, HostID) {
 	for _, id := range v.replicas() {
 		rep := v.Cluster.Hosts[id].Value
 		_, in := v.Cluster.Reign.Value.Ackers[id]
-		if !in && fitAcker(v.Cluster, rep) {
+		if !in && fitAcker(v.Cluster, rep) && !offLine(v.Cluster, rep) {
 			return rep, id
 		}
 	}
@@ -431,6 +443,14 @@ func fitAcker(c Cluster, rep Report) bool {
 	_, lost := GivenUp(c, id)
 	return member && !lost && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
 		c.Intents[rep.Name].Value.Want != WantOffline && Broken(rep.Replication) == "" && !Judge(c, rep.Name).Bad()
+}
+
+// offLine reports whether a host has numbers of this reign without its first
+// transaction: it wrote them itself, as a winner who never opened, or has yet to
+// apply what it received. Once in the set it would be taken for the host that
+// holds most of all, by its numbers alone (R32).
+func offLine(c Cluster, rep Report) bool {
+	return rep.EpochRow < c.Reign.Value.Epoch && !c.Reign.Value.Start.Empty() && gtid.Compare(rep.Received, c.Reign.Value.Start) != gtid.Before
 }
 
 // heir is the host that may take the place of an acker set of which nobody is

@@ -90,6 +90,7 @@ type Seen struct {
 	Failed   map[Kind]Failure    // last failure of an action, until it succeeds
 	Suspect  Suspicion           // what this host seems to hold that the writer never had
 	Refused  Refusal             // the repair that could not be made, and why
+	InDoubt  bool                // a put of reign may still arrive that nobody knows the outcome of (R16)
 	Shunned  []netip.Addr        // replicas that may not attach to this writer's listener (R21)
 	Offered  []HostID            // voters of a record that this writer sent and whose fate it does not know (R16, R50)
 	Unknown  Rev                 // epoch after which this process asked for the writer's place without learning the outcome (R51)

@@ -1,7 +1,6 @@
 package step
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -26,7 +25,7 @@ func Began(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID,
 		s.Seen.Rev = max(s.Seen.Rev, rev)
 		s.Seen.Epoch = max(s.Seen.Epoch, epoch)
 		s.Seen.Cut = map[topology.HostID]gtid.Set{}
-		s.Seen.Acked, s.Seen.Shunned = time.Time{}, nil
+		s.Seen.Acked, s.Seen.Shunned, s.Seen.InDoubt = time.Time{}, nil, false
 	}
 }
 
@@ -34,6 +33,8 @@ func Began(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID,
 func Resumed(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID) Note {
 	return func(s *State) {
 		s.Term = Term{Term: topology.Term{Epoch: epoch, Incarnation: inc}, Under: under}
+		InDoubt(s)
+		s.Seen.Shunned = []netip.Addr{{}} // the filter outlives agents: whom it refuses is not known, and equals no list
 	}
 }
 
@@ -71,22 +72,11 @@ func Opened(rev topology.Rev, shun []netip.Addr) Note {
 	}
 }
 
-// Shunned notes who may not attach to this writer's listener. Who may again is
-// forgotten as cut off: should it go once more, it is cut anew, and the others
-// must then hold the position of that moment (R23).
+// Shunned notes who may not attach to this writer's listener.
 func Shunned(shun []netip.Addr, c topology.Cluster) Note {
 	return func(s *State) {
-		cut := map[topology.HostID]gtid.Set{}
-		for _, h := range c.Spec.Value.Hosts {
-			_, id, _ := c.ReportOf(h.Name)
-			if id == "" {
-				id = c.Memories[h.Name].Value.ID
-			}
-			if pos, ok := s.Seen.Cut[id]; ok && slices.Contains(shun, h.Address) {
-				cut[id] = pos
-			}
-		}
-		s.Seen.Shunned, s.Seen.Cut = shun, cut
+		s.Seen.Cut = stillCut(s.Seen, shun, c)
+		s.Seen.Shunned = shun
 	}
 }
 
@@ -94,10 +84,7 @@ func Shunned(shun []netip.Addr, c topology.Cluster) Note {
 // this writer stood right after (R23).
 func CutOff(id topology.HostID, pos gtid.Set, shun []netip.Addr) Note {
 	return func(s *State) {
-		cut := maps.Clone(s.Seen.Cut)
-		if cut == nil {
-			cut = map[topology.HostID]gtid.Set{}
-		}
+		cut := stillCut(s.Seen, shun, s.Cluster)
 		cut[id] = pos
 		s.Seen.Cut, s.Seen.Shunned = cut, shun
 	}
@@ -114,6 +101,39 @@ func Rewound(archive string) Note {
 // Refused notes a repair that is not possible, so that it is not tried again.
 func Refused(r topology.Refusal) Note {
 	return func(s *State) { s.Seen.Refused = r }
+}
+
+// stillCut are the ackers that were shut out and still are, with the position of
+// the moment at which they were cut off. Of any other the position says nothing:
+// who may attach again, and the heir, who was named but never shut out, may have
+// acknowledged since. When such a host goes it is cut anew, and those who stay
+// must then hold the position of that moment (R23).
+func stillCut(seen topology.Seen, shun []netip.Addr, c topology.Cluster) map[topology.HostID]gtid.Set {
+	cut := map[topology.HostID]gtid.Set{}
+	for _, h := range c.Spec.Value.Hosts {
+		_, id, _ := c.ReportOf(h.Name)
+		if id == "" {
+			id = c.Memories[h.Name].Value.ID
+		}
+		pos, was := seen.Cut[id]
+		if was && slices.Contains(seen.Shunned, h.Address) && slices.Contains(shun, h.Address) {
+			cut[id] = pos
+		}
+	}
+	return cut
+}
+
+// InDoubt notes that a put of reign may still arrive: its outcome is not known,
+// or nobody knows whether the agent before this one had sent one (R16).
+func InDoubt(s *State) { s.Seen.InDoubt = true }
+
+// PutReign notes that etcd took a put of reign: whatever was still on its way is
+// refused by its guard from now on.
+func PutReign(rev topology.Rev) Note {
+	return func(s *State) {
+		Wrote(rev)(s)
+		s.Seen.InDoubt = false
+	}
 }
 
 // Settled notes that the operator's order is closed.

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -85,5 +86,53 @@ func TestCutOfAHostThatLeftTheSetIsForgotten(t *testing.T) {
 	s.TakeCluster(cluster(), noon)
 	if _, in := s.Seen.Cut["id-2"]; !in || len(s.Seen.Cut) != 1 {
 		t.Errorf("%v", s.Seen.Cut)
+	}
+}
+
+// TestPositionOfAFormerHeirDoesNotCount: an heir is named but not shut out. When
+// it is, for another host has joined, what it acknowledged meanwhile must be asked
+// for again (R23).
+func TestPositionOfAFormerHeirDoesNotCount(t *testing.T) {
+	two, three := db2, netip.MustParseAddr("192.0.2.3")
+	at := func(text string) gtid.Set { return pos(t, text) }
+	c := cluster()
+	c.Spec.Value.Hosts = append(c.Spec.Value.Hosts, topology.HostSpec{Name: "db3", Address: three})
+	c.Memories = map[string]topology.Entry[topology.Memory]{"db2": {Value: topology.Memory{ID: "id-2"}}, "db3": {Value: topology.Memory{ID: "id-3"}}}
+	c.Reign.Value.Ackers = map[topology.HostID]topology.Incarnation{"id-2": "run-2", "id-3": "run-3"}
+	s := newState()
+	s.TakeCluster(c, noon)
+	CutOff("id-2", at("0-1-7"), []netip.Addr{three})(s) // the heir
+	CutOff("id-3", at("0-1-8"), []netip.Addr{three})(s)
+	if _, in := s.Seen.Cut["id-2"]; in {
+		t.Error("the heir was never shut out, and counts as cut off")
+	}
+	CutOff("id-2", at("0-1-9"), []netip.Addr{three})(s)
+	if len(s.Seen.Cut) != 2 {
+		t.Fatalf("cut off are %v", s.Seen.Cut)
+	}
+	Shunned([]netip.Addr{two, three}, s.Cluster)(s)
+	if _, in := s.Seen.Cut["id-2"]; in {
+		t.Error("a former heir counts as cut off at the position at which it was named")
+	}
+	if got := s.Seen.Cut["id-3"].String(); got != "0-1-8" {
+		t.Errorf("id-3 was shut out all the time and is cut at %q", got)
+	}
+}
+
+// R16: a put without an answer is in doubt until another one is taken.
+func TestDoubtEndsWithThePutThatIsTaken(t *testing.T) {
+	s := newState()
+	InDoubt(s)
+	Wrote(7)(s)
+	if !s.Seen.InDoubt {
+		t.Error("another key says nothing of reign")
+	}
+	PutReign(8)(s)
+	if s.Seen.InDoubt {
+		t.Error("still in doubt")
+	}
+	Resumed(5, "run", 1)(s)
+	if !s.Seen.InDoubt {
+		t.Error("what the agent before had sent is not known")
 	}
 }
