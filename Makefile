@@ -10,7 +10,7 @@ RUNS        ?= 10
 KEEP        ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down test test-short check docs fuzz bench-failover clean
+.PHONY: help deps build demo demo-down test test-short check docs model model-full fuzz bench-failover clean
 
 help: ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ check: ## Format, vet, lint, and see that go.mod and the generated pages are fre
 
 docs: ## Write the generated pages (docs/states.md, docs/keys.md) anew.
 	@$(GO) test ./topology ./internal/store -run 'Fresh|UpToDate' -rewrite
+
+model: ## Explore the protocol: one fault at every moment, and its rules taken out one by one (under a minute).
+	@$(GO) run ./cmd/mmmlab model $(if $(ONLY),--only '$(ONLY)' --trace)
+
+model-full: ## The same with two faults (minutes, up to 5 GB).
+	@$(GO) run ./cmd/mmmlab model --full
 
 fuzz: ## Fuzz the parsers for a minute each.
 	@for f in FuzzSetReadsWhatItWrites FuzzStateReadsWhatItWrites FuzzTwoSetsHaveOneOrder; do $(GO) test ./topology/gtid -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done

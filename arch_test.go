@@ -42,6 +42,10 @@ var mayImport = map[string][]string{
 
 	"chaos/outcome": {"chaos/history", "chaos/check"},
 	"chaos/storm":   {"chaos/history", "chaos/lab", "chaos/load", "internal/store", "topology"},
+
+	"chaos/model":       {"chaos/model/explore", "chaos/model/lease", "chaos/model/data"},
+	"chaos/model/lease": {"chaos/model/explore"},
+	"chaos/model/data":  {"chaos/model/explore"},
 }
 
 // Test harnesses and commands may import what they like of the layers below.
