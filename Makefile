@@ -8,9 +8,11 @@ export GOFLAGS := -buildvcs=false
 export MMM_REQUIRE ?= netns,mariadb,etcd
 RUNS        ?= 10
 KEEP        ?=
+HOURS       ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo demo-down test test-short check docs model model-full fuzz bench-failover clean
+.PHONY: chaos chaos-long reliability
 
 help: ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +58,15 @@ bench-failover: ## Measure the write gap of each kind of failover, beside keepal
 	@scripts/install-deps.sh --bench
 	@$(MAKE) --no-print-directory build
 	@$(BIN)/mmmlab bench-failover --bin $(BIN) --runs $(RUNS) --out docs/benchmarks
+
+chaos: deps build ## Strike real servers with a short seeded set of faults, everything watched and judged (at most 5 minutes).
+	@MMM_BIN=$(CURDIR)/$(BIN) $(GO) test ./chaos/storm -run TestStormOfSeedViolatesNothing -count=1 -v -timeout 6m
+
+chaos-long: deps build ## The same with new seeds for HOURS=n hours; results are added to docs/reliability/chaos.jsonl.
+	@scripts/chaos-long.sh $(HOURS)
+
+reliability: ## Write RELIABILITY.md from the results in docs/reliability.
+	@$(GO) run ./cmd/mmmlab reliability
 
 clean: ## Remove what was built.
 	@rm -rf $(BIN)

@@ -46,6 +46,8 @@ var mayImport = map[string][]string{
 	"chaos/model":       {"chaos/model/explore", "chaos/model/lease", "chaos/model/data"},
 	"chaos/model/lease": {"chaos/model/explore"},
 	"chaos/model/data":  {"chaos/model/explore"},
+
+	"chaos/reliability": {"chaos/outcome", "chaos/storm"},
 }
 
 // Test harnesses and commands may import what they like of the layers below.

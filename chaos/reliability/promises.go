@@ -1,0 +1,59 @@
+package reliability
+
+// Promise is one row of the table: what is promised, and who proves it.
+type Promise struct {
+	Name  string // G1, or a class of faults
+	Says  string
+	Tests []string // names of Go tests; each exists, or a test of this package fails
+	// Faults are classes of the storm whose runs speak for the row.
+	Faults []string
+}
+
+// Guarantees are the promises of the design, in its order.
+var Guarantees = []Promise{
+	{"G1 one acceptor", "Two hosts never acknowledge client writes at once: not with the agent killed or frozen while mysqld lives, not under one-way cuts, not after a resume.",
+		[]string{"TestWriterCutOffFromAllClosesBeforeTheNextOpens", "TestWriterWithoutItsAgentAcknowledgesNothingAfterItsReign", "TestFenceHasTheLastWordInEveryInterleaving", "TestOpenPortClosesByItselfAndNotWhileItIsExtended", "TestStormOfSeedViolatesNothing"},
+		[]string{"agent-kill", "agent-freeze", "both", "host-freeze", "hang", "cut", "cut-in", "cut-out"}},
+	{"G2 nothing lost", "No acknowledged write is lost under any single fault. Under two faults never silently: the cluster stops and names the host that holds what is missing.",
+		[]string{"TestTenKillsInARowLoseNothing", "TestElectionWaitsForAnAckerThatIsMissing", "TestCampaignRestsOnProof", "TestWriterToBeFetchesWhatOnlyAnotherHostHolds", "TestStormOfSeedViolatesNothing"},
+		[]string{"kill", "crash", "both", "host-kill", "power"}},
+	{"G3 VIPs", "A VIP is answered by at most one host, and while one host is fit it is not silent for longer than a lease, an election and a second.",
+		[]string{"TestAssignmentStaysTheSameWhileItIsCarriedOut", "TestVirtualAddressIsAnsweredForOnlyWhileItIsServed", "TestReaderVIPIsGivenUpBeforeItsClaim", "TestStormOfSeedViolatesNothing"},
+		[]string{"host-kill", "cable", "agent-kill", "agent-freeze"}},
+	{"G4 convergence", "After a heal every replica has the same positions and the same rows, or stands in AWAITING_RECOVERY with a named cause.",
+		[]string{"TestVanishedHostComesBackAsReaderAndTheWriterStays", "TestKilledWriterTakesBackTheWritesThatItsRestartCutOff", "TestEveryHostComesBackToTheWritersHistory", "TestStormOfSeedViolatesNothing"},
+		[]string{"crash", "power", "host-kill", "cut"}},
+	{"G6 etcd away", "An outage of etcd alone stops no writes; an outage of etcd and the loss of a database host does, safely.",
+		[]string{"TestWritesGoOnWhileEtcdIsAway", "TestWritesGoOnWhileEtcdHangs", "TestWriterClosesWhenAHostIsLostWhileEtcdIsAway", "TestWriterThatAloneLostEtcdGetsNoPromise"},
+		[]string{"etcd-all", "etcd-leader", "etcd-member", "etcd-cut"}},
+	{"G7 switchover", "A planned switchover loses nothing; what cannot be finished is undone.",
+		[]string{"TestSwitchoverMovesTheWriterAndBack", "TestSwitchoverToATargetThatCannotApplyIsUndone", "TestSwitchoverWhoseTargetDiesEndsWithAWriter", "TestSwitchoverWhoseWriterDiesEndsWithAWriter"},
+		[]string{"switchover", "announce", "offline"}},
+}
+
+// Situations are the promises by what goes wrong.
+var Situations = []Promise{
+	{"one of: process, host, power, cut, cable", "Writes are back within two leases and a second (one lease and a second more when etcd loses its leader with the host). Nothing acknowledged is lost.",
+		[]string{"TestWriterThatLosesItsMysqldIsReplacedWithoutWaitingForTheLease", "TestFrozenMysqldOfTheWriterIsKilledAndReplaced", "TestWriterWhoseMysqldRestartsAtOnceHasLostItsReignAllTheSame", "TestStormOfSeedViolatesNothing"},
+		[]string{"kill", "crash", "stop", "hang", "host-freeze", "host-kill", "power", "cut", "cut-in", "cut-out", "cut-pair", "cable"}},
+	{"agent restarted", "The reign goes on; no change of the writer.",
+		[]string{"TestAgentOfTheWriterRestartedWithinTheLeaseGoesOnWithItsReign", "TestStoppedAgentLeavesItsReignToTheNext"}, []string{"agent-restart"}},
+	{"a replica fails", "Writes go on after at most a lease and a second; the writer does not change.",
+		[]string{"TestHungAgentOfAnAckerHoldsUpNoElection", "TestReplicaThatCannotReachTheWriterServesNoReaders", "TestStormOfSeedViolatesNothing"}, []string{"kill", "host-kill", "disk-stall"}},
+	{"max_connections used up", "A full server is no dead server: no change of the writer.",
+		[]string{"TestFullServerIsNotDead", "TestWriterWithoutAFreeConnectionStaysWriter"}, []string{"connections"}},
+	{"etcd loses a member, or its leader", "Writes go on; with a lease of one second the writer may change once while etcd elects.",
+		[]string{"TestDeadEtcdMemberDisturbsNobody", "TestDeadEtcdLeaderLosesNoWrite", "TestLeaderOfEtcdLeavesTheWritersHost"}, []string{"etcd-member", "etcd-leader"}},
+	{"the writer and its only proof are both gone", "Writes stop. The cluster names who is missing and waits.",
+		[]string{"TestElectionWaitsForAnAckerThatIsMissing", "TestClusterThatLostItsPowerOpensNothingAndSaysWhy"}, nil},
+}
+
+// NotPromised is said as plainly as what is promised.
+var NotPromised = []string{
+	"Serializability, or any common order of reads, across replicas.",
+	"Anything against a root attacker on a database host, a host that lies, or a disk that lies about a flush.",
+	"That writes go on while the disk of the writer is full, stalls or has turned read-only but mysqld still answers: they wait. After a full disk MariaDB itself looks again only once a minute.",
+	"That every client finds the VIP at once when ARP or its announcements are lost on the way: that lasts as long as the loss, or as the neighbours remember.",
+	"Write service under two faults at once. Then only what must never happen is promised not to.",
+	"Reads of a virtual machine that is paused from outside and resumed: it may answer with old data until its first failed renewal. It acknowledges nothing.",
+}
