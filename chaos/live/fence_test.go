@@ -410,3 +410,29 @@ func (a *answering) handOver(from, to string) (last, first time.Time) {
 	}
 	return last, first
 }
+
+// R9: an agent that starts closes a port that is open without end, and opens it
+// again when it has seen that the server is read-only.
+func TestReadersAreBackSoonAfterTheirAgentStarts(t *testing.T) {
+	s := begin(t)
+	_, other, _ := s.writer()
+	s.must(s.admitsAll(other))
+	s.must(s.StopAgent(s.ctx, other))
+	s.must(s.admitsAll(other)) // nothing was given back
+	watch := s.watchOver(other)
+	s.must(s.StartAgent(s.ctx, other))
+	s.until(other+" is open for readers", func() error { return s.admitsAll(other) })
+	s.awaitSaid(other, "open-for-readers")
+	watch.stop()
+	var first, last time.Time
+	for _, l := range watch.looks(other) {
+		if l.refused && first.IsZero() {
+			first = l.asked
+		}
+		if l.refused {
+			last = l.told
+		}
+	}
+	t.Logf("the readers of %s were shut out for %s while its agent started", other, since(first, last))
+	s.well()
+}
