@@ -1,0 +1,192 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// shop makes a table with three rows on the writer, and waits until all have it.
+func (s *stage) shop(writer string) (table string) {
+	s.t.Helper()
+	table = fmt.Sprintf("app.shop%d", time.Now().UnixNano())
+	s.exec(writer, "CREATE TABLE "+table+" (id INT PRIMARY KEY, name VARCHAR(50))", "INSERT INTO "+table+" VALUES (1, 'one'), (2, 'two'), (3, 'three')")
+	for _, host := range allHosts {
+		s.until("the table is on "+host, func() error { return s.rows(host, table, 3) })
+	}
+	return table
+}
+
+// rows complains when a table has another number of rows.
+func (s *stage) rows(host, table string, want int) error {
+	db, err := s.DB(host)
+	if err != nil {
+		return err
+	}
+	n := 0
+	if err := db.QueryRowContext(s.ctx, "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil {
+		return err
+	}
+	if n != want {
+		return fmt.Errorf("%d rows, want %d", n, want)
+	}
+	return nil
+}
+
+// equalRows fails the test when the hosts' tables differ.
+func (s *stage) equalRows(table string) {
+	s.t.Helper()
+	sums := map[string][]string{}
+	for _, host := range allHosts {
+		db, err := s.DB(host)
+		s.must(err)
+		var name, sum string
+		s.must(db.QueryRowContext(s.ctx, "CHECKSUM TABLE "+table).Scan(&name, &sum))
+		sums[sum] = append(sums[sum], host)
+	}
+	if len(sums) != 1 {
+		s.t.Errorf("%s differs: %v", table, sums)
+	}
+}
+
+// archived is what a host has archived, as text.
+func (s *stage) archived(host string) string {
+	s.t.Helper()
+	var out strings.Builder
+	paths, err := filepath.Glob(filepath.Join(s.Dir(host), "state", "rewound", "*", "*"))
+	s.must(err)
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		s.must(err)
+		out.Write(text)
+	}
+	return out.String()
+}
+
+// R46, R47: what somebody with every privilege wrote on a replica is archived and
+// taken back while clients go on writing; then the replica is what its source is.
+func TestErrantWritesOnAReplicaAreArchivedAndTakenBack(t *testing.T) {
+	s := begin(t)
+	writer, _, epoch := s.writer()
+	table := s.shop(writer)
+	w := s.write()
+	s.exec("db3", "INSERT INTO "+table+" VALUES (4, 'errant')", "UPDATE "+table+" SET name='changed' WHERE id=1", "DELETE FROM "+table+" WHERE id=2")
+	s.awaitSaid("db3", "cannot follow the writer as it is: DIVERGED")
+	s.awaitSaid("db3", "transactions that only it had")
+	s.awaitState("db3", topology.Online)
+	w.more(100)
+	s.well()
+	s.equalRows(table)
+	s.says(s.archived("db3"), "### INSERT INTO `app`", "'errant'", "sha256", "\"host\": \"db3\"")
+	s.inOrder("db3 cannot follow the writer as it is", "took back 3 transactions that only it had", "db3 can follow the writer again")
+	s.reignIs(epoch)
+}
+
+// The same when the writer is idle: nothing ever meets the errant transaction.
+func TestErrantWritesAreFoundAlsoWhenNothingMeetsThem(t *testing.T) {
+	s := begin(t)
+	writer, _, _ := s.writer()
+	table := s.shop(writer)
+	s.exec("db4", "DELETE FROM "+table)
+	s.awaitSaid("db4", "transactions that only it had")
+	s.well()
+	s.equalRows(table)
+	s.says(s.said("db4"), "it holds 0-")
+}
+
+// What no client wrote is nothing that anybody could miss: it goes under every policy.
+func TestTheClustersOwnRowsAndHarmlessStatementsGoUnderEveryPolicy(t *testing.T) {
+	s := begin(t)
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: manual")
+	s.exec("db3", "FLUSH TABLES", "INSERT INTO mmm.epoch (seq, cluster, epoch, host, gtid, base) VALUES (1, 'x', 1, 'nobody', '', '')", "ANALYZE TABLE mmm.nudge")
+	s.awaitSaid("db3", "transactions of the cluster's own")
+	restore()
+	s.well()
+}
+
+// An operator decides what is given up, when the cluster file says so.
+func TestUnderThePolicyManualAnOperatorOrdersTheRewind(t *testing.T) {
+	s := begin(t)
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: manual")
+	writer, _, _ := s.writer()
+	table := s.shop(writer)
+	s.exec("db3", "DELETE FROM "+table)
+	s.until("db3 waits with the cause", func() error {
+		if why := s.awaitState("db3", topology.AwaitingRecovery); !strings.Contains(why, "more than the cluster's own rows") {
+			return errors.New(why)
+		}
+		return nil
+	})
+	if err := s.rows("db3", table, 0); err != nil {
+		t.Fatalf("it was repaired unasked: %v", err)
+	}
+	out := s.order("rejoin", "db3", "--rewind")
+	s.says(out, "db3")
+	s.awaitState("db3", topology.Online)
+	restore()
+	s.well()
+	s.equalRows(table)
+}
+
+// What cannot be undone is left alone, archived, with the cause in the state.
+func TestWhatCannotBeUndoneAwaitsRecoveryWithTheCause(t *testing.T) {
+	s := begin(t)
+	writer, _, epoch := s.writer()
+	table := s.shop(writer)
+	s.exec("db3", "ALTER TABLE "+table+" ADD COLUMN x INT")
+	s.exec(writer, "INSERT INTO "+table+" VALUES (9, 'nine')")
+	s.until("db3 waits with the cause", func() error {
+		if why := s.awaitState("db3", topology.AwaitingRecovery); !strings.Contains(why, "runs `ALTER TABLE") || !strings.Contains(why, "mmmctl rejoin db3 --reclone") {
+			return errors.New(why)
+		}
+		return nil
+	})
+	s.says(s.archived("db3"), "ADD COLUMN x INT")
+	w := s.write()
+	w.more(20)
+	s.reignIs(epoch)
+	s.discard()
+}
+
+// The binlogs that a host needs are gone: it says so, and nobody waits for it.
+func TestHostThatMissedPurgedBinlogsIsShort(t *testing.T) {
+	s := begin(t)
+	writer, _, epoch := s.writer()
+	s.must(s.StopMysqld(s.ctx, "db4"))
+	w := s.write()
+	w.more(50)
+	for _, host := range allHosts {
+		if host != "db4" {
+			s.exec(host, "FLUSH LOCAL BINARY LOGS")
+		}
+	}
+	w.more(20)
+	c := s.root(writer)
+	var last string
+	rows, err := c.conn.QueryContext(s.ctx, "SHOW BINARY LOGS")
+	s.must(err)
+	for rows.Next() {
+		var size string
+		s.must(rows.Scan(&last, &size))
+	}
+	s.must(rows.Close())
+	c.close()
+	s.exec(writer, "PURGE BINARY LOGS TO '"+last+"'")
+	s.must(s.StartMysqld(s.ctx, "db4"))
+	why := s.awaitState("db4", topology.AwaitingRecovery)
+	s.until("db4 says what it lacks", func() error {
+		if why = s.awaitState("db4", topology.AwaitingRecovery); !strings.Contains(why, "SHORT") || !strings.Contains(why, "purged the binlogs") {
+			return errors.New(why)
+		}
+		return nil
+	})
+	w.more(20)
+	s.reignIs(epoch)
+	s.discard()
+}
