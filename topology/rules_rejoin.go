@@ -9,9 +9,8 @@ type RejoinPolicy string
 
 // The policies. Whatever is given up is archived first.
 const (
-	RejoinManual  RejoinPolicy = "manual"  // nothing else: `mmmctl rejoin HOST` orders it
-	RejoinRewind  RejoinPolicy = "rewind"  // take back what the writer never had, where that can be undone
-	RejoinReclone RejoinPolicy = "reclone" // and where it cannot, or too much is missing, copy another host
+	RejoinManual RejoinPolicy = "manual" // nothing else: `mmmctl rejoin HOST` orders it
+	RejoinRewind RejoinPolicy = "rewind" // take back what the writer never had, where that can be undone
 )
 
 // rejoinRules bring back a host that the writer cannot feed as it is.

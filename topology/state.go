@@ -147,9 +147,9 @@ func (h hostFacts) parted(j Judgement) Reason {
 	case r != nil && r.Doing != "":
 		out += "; it " + r.Doing
 	case r != nil && r.Refused != "":
-		out += "; not repaired by itself: " + r.Refused + fmt.Sprintf("; `mmmctl rejoin %s --reclone` copies another host", h.spec.Name)
+		out += "; not repaired by itself: " + r.Refused
 	case j.Standing == Short:
-		out += fmt.Sprintf("; `mmmctl rejoin %s --reclone` copies another host", h.spec.Name)
+		out += "; it needs a copy of another host"
 	}
 	return Reason(out)
 }

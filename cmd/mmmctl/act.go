@@ -12,7 +12,7 @@ import (
 
 func (a *app) actCommands() []*cobra.Command {
 	return []*cobra.Command{
-		a.switchover(), a.failover(), a.setOnline(), a.setOffline(), a.mode(),
+		a.switchover(), a.failover(), a.setOnline(), a.setOffline(), a.rejoin(), a.mode(),
 		a.setMode(topology.Active), a.setMode(topology.Manual), a.setMode(topology.Passive),
 		a.moveRole(), a.setIP(), a.unpin(),
 	}
@@ -103,6 +103,26 @@ acknowledges the writer's commits, because without it writes stop.`,
 		Example:           `  mmmctl set-offline db3 --reason "new disks"`,
 		ValidArgsFunction: a.hostArg(0),
 		RunE:              a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.SetOffline(ctx, args[0]) }),
+	}
+}
+
+func (a *app) rejoin() *cobra.Command {
+	return &cobra.Command{
+		Use: "rejoin HOST", GroupID: act, Args: cobra.ExactArgs(1),
+		Short: "bring a host back that holds what the writer never had",
+		Long: `rejoin repairs a host that is DIVERGED: it holds what the writer never had. Unless
+the cluster file says "rejoin: manual", hosts do so by themselves where it can be undone.
+
+Its transactions from the point on where it parted are archived as SQL on the host,
+in its state directory under rewound/, and undone there; then it follows again. What
+cannot be undone (changes of tables, tables that do not roll back, cascades of
+foreign keys, purged binlogs) is archived, and refused with the cause.
+
+Waits until the host follows. Refused when there is nothing to repair, and for a host
+that is SHORT: only a copy of another host helps it.`,
+		Example:           `  mmmctl rejoin db3 --reason "test data, written by hand"`,
+		ValidArgsFunction: a.hostArg(0),
+		RunE:              a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.Rejoin(ctx, args[0]) }),
 	}
 }
 

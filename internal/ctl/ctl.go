@@ -34,6 +34,7 @@ type Orders interface {
 	AskSwitchover(ctx context.Context, current topology.Entry[topology.Switchover], s topology.Switchover) (topology.Rev, error)
 	Pin(ctx context.Context, vip netip.Addr, prev topology.Rev, p topology.Pin) (topology.Rev, error)
 	Unpin(ctx context.Context, vip netip.Addr, rev topology.Rev) error
+	AskRejoin(ctx context.Context, name string, prev topology.Rev, o topology.RejoinOrder) (topology.Rev, error)
 	AppendEvent(ctx context.Context, actor topology.HostID, ev topology.Event) error
 }
 

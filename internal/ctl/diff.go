@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,6 +83,7 @@ func specFields(s topology.Spec) []field {
 		field{"recovery.autoSetOnline", s.Recovery.AutoSetOnline.String()},
 		field{"recovery.flapCount", fmt.Sprint(s.Recovery.FlapCount)},
 		field{"recovery.flapDuration", s.Recovery.FlapDuration.String()},
+		field{"recovery.rejoin", string(cmp.Or(s.Recovery.Rejoin, topology.RejoinRewind))},
 		field{"checks.backlogMax", s.Checks.BacklogMax.String()},
 		field{"checks.backlogFor", fmt.Sprint(s.Checks.BacklogFor)},
 		field{"checks.threadsFor", fmt.Sprint(s.Checks.ThreadsFor)},

@@ -31,6 +31,7 @@ func shop() topology.Cluster {
 		Bids:       map[topology.HostID]topology.Entry[topology.Bid]{},
 		Claims:     map[netip.Addr]topology.Entry[topology.Claim]{},
 		Pins:       map[netip.Addr]topology.Entry[topology.Pin]{},
+		Rejoins:    map[string]topology.Entry[topology.RejoinOrder]{},
 		Switchover: topology.Entry[topology.Switchover]{},
 	}
 	c.Reign = entry(topology.Reign{
@@ -165,6 +166,7 @@ func (f *fake) Load(context.Context) (topology.Cluster, error) {
 	}
 	out := f.cluster
 	out.Hosts, out.Claims, out.Pins, out.Intents = maps.Clone(out.Hosts), maps.Clone(out.Claims), maps.Clone(out.Pins), maps.Clone(out.Intents)
+	out.Rejoins = maps.Clone(out.Rejoins)
 	return out, nil
 }
 
@@ -214,6 +216,14 @@ func (f *fake) SetMode(_ context.Context, prev topology.Rev, m topology.ModeSett
 	rev, err := f.guard(f.cluster.Mode.Rev, prev)
 	if err == nil {
 		f.cluster.Mode = entry(m, rev)
+	}
+	return rev, err
+}
+
+func (f *fake) AskRejoin(_ context.Context, name string, prev topology.Rev, o topology.RejoinOrder) (topology.Rev, error) {
+	rev, err := f.guard(f.cluster.Rejoins[name].Rev, prev)
+	if err == nil {
+		f.cluster.Rejoins[name] = entry(o, rev)
 	}
 	return rev, err
 }
