@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/mmm-ha/mmm/agent/step"
@@ -61,7 +60,7 @@ func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (step.Note, erro
 		return nil, fmt.Errorf("the IO thread is %s after it was stopped", p.Replication.IO)
 	}
 	b.Received = p.Received
-	if why := dropped(j.cluster.Bids[a.id].Value, b); b.Broken == "" && why != "" {
+	if why := step.Dropped(j.cluster.Bids[a.id].Value, b); b.Broken == "" && why != "" {
 		b.Broken = why
 		a.log.Error("this host dropped its relay log in an election", "why", why)
 	}
@@ -70,23 +69,6 @@ func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (step.Note, erro
 		return nil, err
 	}
 	return step.Wrote(rev), nil
-}
-
-// dropped says that a host has lost what it bid before, or nothing. START SLAVE
-// with both threads stopped deletes a relay log that is not applied, and the same
-// mysqld goes on: what it says from then on proves nothing (R40).
-func dropped(before, now topology.Bid) string {
-	const verdict = "it dropped its relay log"
-	switch {
-	case before.After != now.After || before.Incarnation != now.Incarnation:
-		return ""
-	case strings.HasPrefix(before.Broken, verdict):
-		return before.Broken
-	case !now.Received.Contains(before.Received):
-		return fmt.Sprintf("%s: received %s before, has %s now", verdict, before.Received, now.Received)
-	default:
-		return ""
-	}
 }
 
 // fetch takes from another host what this one lacks (R33). The bid is seen

@@ -119,10 +119,8 @@ func (a *Agent) resumeReign(ctx context.Context, s *state) bool {
 		a.log.Info("does not resume the last reign", "why", err)
 		return false
 	}
-	w, inc := c.Writer, s.Probe.Incarnation
-	same := w.Rev == a.kept.Epoch && w.Value.ID == a.id && w.Lease == a.kept.Lease &&
-		inc != "" && inc == a.kept.Incarnation && c.Phase.Value.Incarnation == inc && s.Probe.Up
-	if !same {
+	inc := s.Probe.Incarnation
+	if !s.Resumes(c, a.kept.Lease, a.kept.Epoch, a.kept.Incarnation) {
 		a.log.Info("does not resume the last reign: another epoch, lease or run of mysqld", "epoch", a.kept.Epoch)
 		return false
 	}

@@ -99,3 +99,12 @@ func (s *State) TakeCluster(c topology.Cluster, now time.Time) {
 func (s *State) Rests(lease topology.LeaseID) bool {
 	return lease != 0 && (s.Term.Epoch == 0 || s.Term.Under == lease)
 }
+
+// Resumes reports whether this process may go on with the reign of the agent
+// before it (R5): the key names this host, the kept lease and the kept epoch, and
+// mysqld is the one that reigned. c must have been read linearizably.
+func (s *State) Resumes(c topology.Cluster, lease topology.LeaseID, epoch topology.Rev, inc topology.Incarnation) bool {
+	w, now := c.Writer, s.Probe.Incarnation
+	return w.Rev == epoch && w.Value.ID == s.ID && w.Lease == lease &&
+		now != "" && now == inc && c.Phase.Value.Incarnation == now && s.Probe.Up
+}

@@ -33,6 +33,10 @@ func (s *State) Turn(r Reading) (topology.View, []topology.Action) {
 	return v, topology.Decide(v)
 }
 
+// SampleDue reports whether the next turn makes this host's checks anew, so that
+// it matters although nothing was read.
+func (s *State) SampleDue(now time.Time) bool { return !now.Before(s.checks.next) }
+
 // View is all that a decision may see.
 func (s *State) View(r Reading) topology.View {
 	v := topology.View{

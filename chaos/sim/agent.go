@@ -1,0 +1,240 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mmm-ha/mmm/agent/step"
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// agent is the daemon of one host: the state and the turns are the real ones
+// (agent/step), the goroutines around them are events.
+type agent struct {
+	h        *host
+	w        *world
+	proc     *actor
+	runs     int
+	up       bool
+	state    *step.State
+	reg      registry
+	lease    session
+	watch    watch
+	lanes    map[topology.Lane]*lane
+	door     door
+	beat     step.Heartbeat
+	beating  bool
+	dirty    bool // something changed since the last decision
+	unsure   topology.Incarnation
+	reigning bool
+	campaign int
+	rejected *host
+	look     look
+}
+
+// lane is an action in flight.
+type lane struct {
+	proc *proc
+	on   *limit
+}
+
+var errNoLease = errors.New("there is no lease")
+
+const (
+	tick       = 250 * time.Millisecond
+	limitEtcd  = 600 * time.Millisecond
+	fencePause = 20 * time.Millisecond
+)
+
+func (a *agent) db() database { return database{a.h} }
+
+func (a *agent) token() string { return fmt.Sprintf("%s-agent%d", a.h.name, a.runs) }
+
+// stop ends the process as kill -9 does.
+func (a *agent) stop() {
+	a.up = false
+	a.proc.die()
+	a.watch.broken, a.watch.due = false, false
+}
+
+// start is a new process: it takes up what the last one left, or closes it.
+func (a *agent) start() {
+	if a.up || a.h.off {
+		return
+	}
+	a.runs++
+	a.up = true
+	a.reg = registry{h: a.h, known: map[string]kv{}}
+	a.lease = session{a: a}
+	a.lanes, a.door, a.beat = map[topology.Lane]*lane{}, door{}, step.Heartbeat{}
+	a.beating, a.dirty, a.unsure, a.reigning, a.rejected = false, true, "", false, nil
+	a.look = look{version: -1}
+	a.state = step.New(a.h.name, a.h.id, a.token(), a.h.disk.highest)
+	a.h.refuse(nil) // the tables are made anew, empty
+	a.h.rejects = nil
+	a.w.story("%s: its agent starts", a.h.name)
+	a.w.spawn(a.proc, &a.h.clock, a.begin)
+}
+
+// begin is what a process does before its loop runs (R5).
+func (a *agent) begin(p *proc) {
+	kept := a.h.disk
+	resumed := kept.lease != 0 && a.lease.resume(p, kept.lease)
+	for {
+		if _, err := a.reg.load(p, p.within(nil, 5*time.Second)); err == nil {
+			break
+		}
+	}
+	if probe, err := a.db().observe(p, p.within(nil, probeLimit)); err == nil {
+		a.state.TakeProbe(probe, wall(p.now()))
+	}
+	if !resumed || kept.epoch != 0 && !a.resumeReign(p, kept) {
+		a.withdraw()
+	}
+	a.every(tick, a.ticked)
+	a.lease.keep()
+	a.watch.changed()
+	a.lookAgain()
+	a.turn()
+}
+
+// resumeReign goes on with the reign of the agent before (R5).
+func (a *agent) resumeReign(p *proc, kept disk) bool {
+	c, err := a.reg.load(p, p.within(nil, 2*time.Second))
+	if err != nil || !a.state.Resumes(c, kept.lease, kept.epoch, kept.inc) {
+		a.w.story("%s: does not resume its reign of epoch %d", a.h.name, kept.epoch)
+		return false
+	}
+	step.Resumed(kept.epoch, kept.inc, kept.lease)(a.state)
+	a.reigning = true
+	a.w.story("%s: resumes its reign of epoch %d", a.h.name, kept.epoch)
+	return true
+}
+
+func (a *agent) every(d time.Duration, do func()) {
+	a.w.ring(&a.h.clock, a.h.now()+d, a.proc, func() {
+		do()
+		a.every(d, do)
+	})
+}
+
+// ticked is the loop's own timer.
+func (a *agent) ticked() {
+	s := a.state
+	armed := len(s.Seen.Failed) > 0 || !s.Seen.Waiting.IsZero() || s.Cluster.Switchover.Value.Step.Open() ||
+		s.Cluster.Phase.Value.Step != topology.Ready || s.Term.Ending || a.lease.left() <= 0
+	a.dirty = a.dirty || armed || s.SampleDue(wall(a.h.now()))
+	a.turn()
+}
+
+// changed notes an event of the loop.
+func (a *agent) changed() {
+	a.dirty = true
+	a.turn()
+}
+
+// turn is one round of decide and act, left out when nothing has changed.
+func (a *agent) turn() {
+	if !a.up || !a.dirty {
+		return
+	}
+	a.dirty = false
+	s, now := a.state, wall(a.h.now())
+	v, actions := s.Turn(a.reading(now))
+	a.w.decisions++
+	for _, act := range actions {
+		a.begun(act)
+	}
+	a.report(v.Stuck())
+	a.reigning = v.Term.Epoch > 0 && !v.Term.Ending
+	if id := v.Cluster.Spec.Value.ID; id != "" {
+		a.h.disk.highest = max(a.h.disk.highest, v.Seen.Epoch)
+	}
+	a.lookAgain()
+}
+
+func (a *agent) reading(now time.Time) step.Reading {
+	r := step.Reading{Now: now, VIPs: a.h.held()}
+	if a.lease.id != 0 {
+		r.Lease = topology.Lease{ID: a.lease.id, TTL: a.lease.ttl, Left: a.lease.left()}
+	}
+	if a.rejected != nil {
+		r.Rejected = a.rejected.address
+	}
+	return r
+}
+
+// begun starts an action in its lane, if that is free.
+func (a *agent) begun(act topology.Action) {
+	ends, ok := a.state.Begin(act)
+	if !ok {
+		return
+	}
+	for _, l := range ends {
+		a.lanes[l].on.cut = true
+		a.lanes[l].proc.poke()
+	}
+	h, known := hands[act.Kind]
+	if !known {
+		panic("sim: no hand for action " + string(act.Kind) + " of rule " + act.Rule)
+	}
+	a.w.story("%s: %v [%s: %s]", a.h.name, act, act.Rule, act.Why)
+	j := job{Action: act, cluster: a.state.Cluster, probe: a.state.Probe, term: a.state.Term}
+	if a.state.Rests(a.lease.id) {
+		j.lease = a.lease.id
+	}
+	l := &lane{}
+	a.lanes[act.Kind.Lane()] = l
+	l.on = &limit{until: a.h.now() + h.limit}
+	l.proc = a.w.spawn(a.proc, &a.h.clock, func(p *proc) { a.carryOut(p, l, h, j) })
+}
+
+// carryOut does the action and, when it changed mysqld, looks at it again.
+func (a *agent) carryOut(p *proc, l *lane, h hand, j job) {
+	began := p.now()
+	note, err := h.do(a, p, l.on, j)
+	o := step.Outcome{Action: j.Action, Err: err, Note: note}
+	if h.fresh {
+		if probe, err := a.db().observe(p, p.within(nil, probeLimit)); err == nil {
+			o.Probe = a.look.judge(probe)
+		}
+	}
+	if o.Took = p.now() - began; err != nil && j.Kind.Lane() == topology.LaneFence && o.Took < fencePause {
+		_ = p.sleep(nil, fencePause-o.Took)
+	}
+	if err != nil {
+		a.w.story("%s: %v did not work: %v", a.h.name, j.Action, err)
+	}
+	a.w.after(0, a.proc, func() {
+		a.state.Finish(o, wall(a.h.now()))
+		a.changed()
+	})
+}
+
+// report writes what this host says of itself, when it is due.
+func (a *agent) report(stuck bool) {
+	r := a.state.Report("nftables", stuck)
+	now := wall(a.h.now())
+	if a.state.Rests(a.lease.id) && a.lease.left() > 0 {
+		r.Lease = a.lease.id
+	}
+	if a.beating || !a.beat.Due(r, now) {
+		return
+	}
+	a.beating = true
+	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
+		if _, err := a.reg.putReport(p, p.within(nil, limitEtcd), r); err == nil {
+			a.beat.Wrote(r, now)
+		} else {
+			_ = p.sleep(nil, tick)
+		}
+		a.beating = false
+		a.w.after(0, a.proc, func() { a.report(a.stuck()) })
+	})
+}
+
+func (a *agent) stuck() bool {
+	v := a.state.View(a.reading(wall(a.h.now())))
+	return v.Stuck()
+}

@@ -1,0 +1,151 @@
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// checks see what must never be. The first thing found ends the run.
+type checks struct {
+	w        *world
+	broken   string       // the rule that was broken, and how
+	epoch    topology.Rev // highest of an acknowledged write
+	epochAt  *host
+	highest  topology.Rev // of the writer key
+	reigns   int
+	restored bool // etcd went back: its own rules hold no longer
+}
+
+// violated notes the first rule that was broken.
+func (c *checks) violated(rule, format string, args ...any) {
+	if c.broken == "" {
+		c.broken = rule + ": " + fmt.Sprintf(format, args...)
+		c.w.story("VIOLATED  %s", c.broken)
+	}
+}
+
+// acknowledged: writes are acknowledged by one host at a time, in the order of
+// the epochs.
+func (c *checks) acknowledged(h *host, t *trx) {
+	switch {
+	case t.epoch < c.epoch:
+		c.violated("one writer", "%s acknowledged %s of epoch %d after %s had acknowledged in epoch %d", h.name, t.name(), t.epoch, c.epochAt.name, c.epoch)
+	case t.epoch == c.epoch && c.epochAt != nil && c.epochAt != h:
+		c.violated("one writer", "%s and %s both acknowledged in epoch %d", h.name, c.epochAt.name, t.epoch)
+	}
+	c.epoch, c.epochAt = t.epoch, h
+}
+
+// writable: who opens holds everything that was acknowledged, and nobody else is open.
+func (c *checks) writable(m *mysqld) {
+	c.admits(m.h)
+	if missing := c.missing(m); missing != "" {
+		c.violated("no acknowledged write lost", "%s opens and lacks %s", m.h.name, missing)
+	}
+}
+
+// missing names the first acknowledged write that a server does not have.
+func (c *checks) missing(m *mysqld) string {
+	has := make(map[*trx]bool, len(m.log))
+	for _, t := range m.log {
+		has[t] = true
+	}
+	n, first := 0, ""
+	for _, t := range c.w.clients.acked {
+		if !has[t] {
+			if n++; n == 1 {
+				first = fmt.Sprintf("%s of epoch %d, acknowledged by %s at %.3f", t.name(), t.epoch, t.ackAt.name, t.acked.Seconds())
+			}
+		}
+	}
+	if n > 1 {
+		first += fmt.Sprintf(" and %d more", n-1)
+	}
+	return first
+}
+
+// admits: no two hosts are open to writes.
+func (c *checks) admits(h *host) {
+	open := func(o *host) bool { return o.admits() && o.db.inc != "" && !o.db.readOnly }
+	for _, o := range c.w.hosts {
+		if o != h && open(o) && open(h) && !c.excused(o) && !c.excused(h) {
+			c.violated("one open door", "%s opens while %s is open", h.name, o.name)
+		}
+	}
+}
+
+// excused: what the clock of a paused virtual machine does not see, its fences do
+// not either; it may be open, and still nobody acknowledges for it.
+func (c *checks) excused(h *host) bool { return h.paused || c.w.now < h.excused }
+
+// answers: a virtual address is answered by one host.
+func (c *checks) answers(h *host, vip netip.Addr) {
+	for _, o := range c.w.hosts {
+		if o != h && o.answers(vip) && !c.excused(o) && !c.excused(h) {
+			c.violated("one host answers", "%s answers for %s, and so does %s", h.name, vip, o.name)
+		}
+	}
+}
+
+// writerKey: epochs grow, and only what the mode allows is elected (R35).
+func (c *checks) writerKey(wr topology.Entry[topology.Writer]) {
+	if !wr.Present() || c.restored {
+		return
+	}
+	cl := &c.w.etcd.cluster
+	if wr.Rev <= c.highest {
+		c.violated("epochs grow", "epoch %d after %d", wr.Rev, c.highest)
+	}
+	c.highest = wr.Rev
+	c.reigns++
+	c.w.story("etcd: %s is the writer, epoch %d", wr.Value.Name, wr.Rev)
+	if ordered := cl.Switchover.Present() && cl.Switchover.Value.Step.Open(); cl.ModeNow() != topology.Active && !ordered && wr.Value.ID != cl.Reign.Value.ID {
+		c.violated("the mode is honoured", "%s was elected in mode %s", wr.Value.Name, cl.ModeNow())
+	}
+}
+
+// atRest: after everything was mended the cluster is whole, and equal where it
+// says that it is.
+func (c *checks) atRest() {
+	w := c.w
+	if why := w.settled(); why != "" {
+		c.violated("the cluster comes to rest", "%s", why)
+		return
+	}
+	wr := w.writer().db
+	if missing := c.missing(wr); missing != "" {
+		c.violated("no acknowledged write lost", "the writer %s lacks %s", wr.h.name, missing)
+	}
+	for _, h := range w.hosts {
+		if h.db != wr && !topology.Diverged(h.db.replication().Error) {
+			c.equal(wr, h.db)
+		}
+	}
+	if w.now-w.clients.last > 5*time.Second {
+		c.violated("the cluster comes to rest", "nobody was told that a write is safe since %.3f", w.clients.last.Seconds())
+	}
+}
+
+// equal: a replica that replicates without an error has the writer's very
+// transactions.
+func (c *checks) equal(wr, m *mysqld) {
+	if len(m.log) > len(wr.log) {
+		c.violated("no fork behind green", "%s has %d transactions, the writer %d", m.h.name, len(m.log), len(wr.log))
+		return
+	}
+	for i, t := range m.log {
+		if wr.log[i] != t {
+			c.violated("no fork behind green", "%s has another %s than the writer (%s there)", m.h.name, t.name(), wr.log[i].name())
+			return
+		}
+	}
+	if len(wr.log)-len(m.log) > 200 {
+		c.violated("the cluster comes to rest", "%s is %d transactions behind", m.h.name, len(wr.log)-len(m.log))
+	}
+}
+
+func (w *world) storyText() string { return strings.Join(w.lines, "\n") }

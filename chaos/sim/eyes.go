@@ -1,0 +1,158 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+const (
+	probePeriod = 50 * time.Millisecond
+	probeRushed = 5 * time.Millisecond
+	probeLimit  = 500 * time.Millisecond
+	probeMisses = 2
+	slowLook    = 500 * time.Millisecond // at least this often while nothing but positions changes
+)
+
+// look is the agent's prober. It looks when something has changed, at the moment
+// when the real one would, and now and then.
+type look struct {
+	planned bool
+	version int
+	pos     int
+	at      time.Duration
+	misses  int
+	last    topology.Probe
+}
+
+// lookAgain plans the next look.
+func (a *agent) lookAgain() {
+	if a.look.planned || !a.up {
+		return
+	}
+	a.look.planned = true
+	period := probePeriod
+	if !a.steady() {
+		period = probeRushed
+	}
+	a.w.ring(&a.h.clock, a.h.now()+period, a.proc, a.looks)
+}
+
+func (a *agent) steady() bool {
+	c := &a.state.Cluster
+	return c.Writer.Present() && c.Phase.Value.Step == topology.Ready && !c.Switchover.Value.Step.Open()
+}
+
+// looks makes a look if there is something to see.
+func (a *agent) looks() {
+	m, k := a.h.db, &a.look
+	k.planned = false
+	moved := k.pos != len(m.log)+len(m.relay)<<1
+	idle := m.up() && k.version == m.version && (!moved || a.steady() && a.h.now()-k.at < slowLook)
+	if idle || m.inc == "" && k.version == m.version && k.last.Incarnation == "" {
+		a.lookAgain()
+		return
+	}
+	k.planned = true
+	k.version, k.pos, k.at = m.version, len(m.log)+len(m.relay)<<1, a.h.now()
+	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
+		reading := a.lookOnce(p)
+		k.planned = false
+		a.w.after(0, a.proc, func() {
+			a.state.TakeProbe(reading, wall(a.h.now()))
+			a.changed()
+			a.lookAgain()
+		})
+	})
+}
+
+func (a *agent) lookOnce(p *proc) topology.Probe {
+	began := wall(p.now())
+	reading, err := a.db().observe(p, p.within(nil, probeLimit))
+	k := &a.look
+	if err == nil {
+		return *k.judge(reading)
+	}
+	k.version = -1 // look again at once
+	if k.last.Incarnation == "" || a.h.db.inc != k.last.Incarnation {
+		k.misses = 0
+		k.last = topology.Probe{At: began, Incarnation: reading.Incarnation, Why: "mysqld is not running"}
+		if reading.Incarnation == "" {
+			k.version = a.h.db.version
+		}
+		return k.last
+	}
+	if k.misses++; k.misses >= probeMisses {
+		k.last.Up, k.last.Why = false, "no answer"
+	}
+	k.last.At = began
+	return k.last
+}
+
+func (k *look) judge(reading topology.Probe) *topology.Probe {
+	if !reading.At.Before(k.last.At) {
+		k.last, k.misses = reading, 0
+	}
+	return &reading
+}
+
+// watch is the agent's view of etcd: the newest reading, a moment late.
+type watch struct {
+	h      *host
+	due    bool // a reading is on its way
+	more   bool // and is old by now
+	broken bool
+	slow   time.Duration // how much later than usual
+}
+
+// changed sends the present reading of etcd on its way.
+func (x *watch) changed() {
+	h := x.h
+	w := h.w
+	if !h.agent.up || x.broken {
+		return
+	}
+	if x.due {
+		x.more = true
+		return
+	}
+	x.due, x.more = true, false
+	c := w.etcd.cluster
+	w.after(w.wire(h)+x.slow, h.agent.proc, func() {
+		x.due = false
+		if w.etcd.down > 0 || h.cutFrom.etcd > 0 {
+			x.broken = true
+			x.mend()
+			return
+		}
+		h.agent.sees(c)
+		if x.more {
+			x.changed()
+		}
+	})
+}
+
+// mend reads everything anew until that works, as a watch does that fell silent.
+func (x *watch) mend() {
+	h := x.h
+	h.w.spawn(h.agent.proc, &h.clock, func(p *proc) {
+		for {
+			_ = p.sleep(nil, 300*time.Millisecond)
+			c, err := h.agent.reg.load(p, p.within(nil, 2*time.Second))
+			if err == nil {
+				x.broken = false
+				h.agent.sees(c)
+				x.changed()
+				return
+			}
+		}
+	})
+}
+
+func (a *agent) sees(c topology.Cluster) {
+	if c.Rev == a.state.Cluster.Rev && c.Rev != 0 {
+		return
+	}
+	a.state.TakeCluster(c, wall(a.h.now()))
+	a.changed()
+}

@@ -1,0 +1,223 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// trx is one transaction. Its GTID is a name that a truncated binlog may give
+// again; what it is, is the pointer.
+type trx struct {
+	server uint32
+	seq    uint64
+	set    gtid.Set
+	row    *topology.EpochRow // of an epoch row
+	epoch  topology.Rev       // of the reign whose epoch row came before it
+	client bool
+	acked  moment // when a client was told that it is safe; 0: never
+	ackAt  *host
+}
+
+func (t *trx) name() string { return fmt.Sprintf("0-%d-%d", t.server, t.seq) }
+
+// mysqld is the database of one host: its disk, and the process when one runs.
+type mysqld struct {
+	h     *host
+	proc  *actor
+	id    uint32
+	runs  int
+	inc   topology.Incarnation // empty: no process
+	hung  bool
+	queue []func() // statements that a hung server will still carry out
+
+	// On disk.
+	log        []*trx // the binlog; what is not visible waits for an acknowledgement
+	visible    int    // how many a reader sees
+	flushed    int    // how many a crash of the process can no longer take back
+	relay      []*trx // received and not applied
+	configured bool
+	source     *host
+
+	// In memory.
+	readOnly   bool
+	semiSource bool
+	semi       bool // acknowledges, from the next connection on
+	io         bool // the IO thread was started
+	link       *link
+	sql        bool
+	applying   bool
+	slow       time.Duration // that one transaction takes to apply
+	ioErr      string
+	sqlErr     string
+	nudging    bool
+	version    int // grows with every fact but positions
+}
+
+func (m *mysqld) up() bool { return m.inc != "" && !m.hung }
+
+// touch notes that a fact has changed.
+func (m *mysqld) touch() { m.version++ }
+
+// start begins a run: read-only, replicating and acknowledging nothing. What
+// nobody acknowledged was cut off the binlog by then.
+func (m *mysqld) start() {
+	m.runs++
+	m.proc.die()
+	m.inc = topology.Incarnation(fmt.Sprintf("%s#%d", m.h.name, m.runs))
+	m.readOnly = true
+	m.touch()
+	m.h.w.story("%s: mysqld runs as %s, read-only, at %s", m.h.name, m.inc, m.position())
+}
+
+// die ends the process; truncate and reset model what init-rpl-role=SLAVE and the
+// next start do to the logs.
+func (m *mysqld) die(why string) {
+	if m.inc == "" {
+		return
+	}
+	w := m.h.w
+	w.story("%s: mysqld %s dies: %s (waiting %d)", m.h.name, m.inc, why, m.waiting())
+	m.unlink()
+	for _, o := range w.hosts {
+		if o.db.link != nil && o.db.link.from == m {
+			o.db.lost("the source is gone")
+		}
+	}
+	m.proc.die()
+	m.inc, m.hung, m.queue = "", false, nil
+	keep := m.visible
+	if m.semiSource && m.flushed < keep {
+		keep -= w.rng.IntN(keep - m.flushed + 1) // a commit whose record was not written yet is rolled back with the tail
+	}
+	if keep < len(m.log) {
+		w.story("%s: the binlog is cut after %s: %d transactions", m.h.name, end(m.log[:keep]), len(m.log)-keep)
+	}
+	m.log = m.log[:keep:keep]
+	m.visible, m.flushed = keep, keep
+	m.relay = nil // deleted at the first START SLAVE
+	m.readOnly, m.semiSource, m.semi, m.io, m.sql, m.applying, m.nudging = true, false, false, false, false, false, false
+	m.ioErr, m.sqlErr = "", ""
+	m.touch()
+}
+
+func end(log []*trx) gtid.Set {
+	if len(log) == 0 {
+		return gtid.Set{}
+	}
+	return log[len(log)-1].set
+}
+
+func (m *mysqld) position() gtid.Set { return end(m.log) }
+
+func (m *mysqld) received() gtid.Set {
+	if len(m.relay) > 0 {
+		return end(m.relay)
+	}
+	return m.position()
+}
+
+func (m *mysqld) lastSeq() uint64 {
+	if len(m.log) == 0 {
+		return 0
+	}
+	return m.log[len(m.log)-1].seq
+}
+
+func (m *mysqld) waiting() int { return len(m.log) - m.visible }
+
+// row is the newest epoch row of a log.
+func row(log []*trx) *trx {
+	if len(log) == 0 || log[len(log)-1].epoch == 0 {
+		return nil
+	}
+	epoch := log[len(log)-1].epoch
+	for i := len(log) - 1; i >= 0; i-- {
+		if log[i].row != nil && log[i].row.Epoch == epoch {
+			return log[i]
+		}
+	}
+	return nil
+}
+
+// write appends a transaction of this server.
+func (m *mysqld) write(t *trx) *trx {
+	t.server = m.id
+	if t.seq == 0 {
+		t.seq = m.lastSeq() + 1
+	}
+	t.set = setOf(t.server, t.seq)
+	if n := len(m.log); t.epoch == 0 && n > 0 {
+		t.epoch = m.log[n-1].epoch
+	}
+	m.flushed = m.visible // its prepare flushes every commit before it
+	m.log = append(m.log, t)
+	if !m.semiSource {
+		m.visible, m.flushed = len(m.log), len(m.log)
+	}
+	m.w().mix(t.seq)
+	for _, o := range m.w().hosts {
+		if o.db.link != nil && o.db.link.from == m {
+			o.db.link.send()
+		}
+	}
+	return t
+}
+
+func (m *mysqld) w() *world { return m.h.w }
+
+func setOf(server uint32, seq uint64) gtid.Set {
+	s, err := gtid.Parse(fmt.Sprintf("0-%d-%d", server, seq))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// release shows what an acker has received up to n.
+func (m *mysqld) release(n int) {
+	n = min(n, len(m.log))
+	if n <= m.visible {
+		return
+	}
+	if m.visible == len(m.log) || n == len(m.log) {
+		m.touch() // waiting or not is a fact
+	}
+	shown := m.log[m.visible:n]
+	m.visible = n
+	m.nudging = m.nudging && m.visible < len(m.log)
+	m.w().clients.released(m.h, shown)
+}
+
+// probe is what a look at this server finds now.
+func (m *mysqld) probe(at time.Time) topology.Probe {
+	p := topology.Probe{At: at, Incarnation: m.inc, Up: true, ServerID: m.id, ReadOnly: m.readOnly, Position: m.position(), Applied: m.position(),
+		Received: m.received(), SemiSource: m.semiSource, Waiting: m.waiting(), Replication: m.replication()}
+	if r := row(m.log[:m.visible]); r != nil {
+		p.Epoch = *r.row
+		p.Epoch.GTID = r.set
+	}
+	return p
+}
+
+func (m *mysqld) replication() topology.Replication {
+	if !m.configured {
+		return topology.Replication{Semi: m.semi}
+	}
+	r := topology.Replication{Configured: true, Source: m.source.listener(), IO: "No", SQL: m.sql, Semi: m.semi}
+	switch {
+	case m.io && m.link != nil:
+		r.IO, r.Attached = "Yes", m.link.semi
+	case m.io:
+		r.IO = "Connecting"
+	}
+	switch {
+	case m.ioErr != "":
+		r.Error = "IO thread: error " + m.ioErr
+	case m.sqlErr != "":
+		r.Error = "SQL thread: error " + m.sqlErr
+	}
+	return r
+}

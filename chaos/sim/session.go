@@ -1,0 +1,167 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/topology"
+)
+
+const (
+	renewals   = 5
+	renewLimit = 300 * time.Millisecond
+	leasePause = 200 * time.Millisecond
+)
+
+// session is one lease of this agent and its dead-man (R1-R3).
+type session struct {
+	a        *agent
+	id       topology.LeaseID
+	ttl      time.Duration
+	sent     time.Duration // on the host's clock: when the last good request left
+	deadline time.Duration
+	lapsed   bool // the dead-man has closed, and no renewal has come since
+	turn     int
+}
+
+func (s *session) left() time.Duration { return s.deadline - s.a.h.now() }
+
+// extend moves the deadline for a request that left at sent, unless R3 forbids it.
+func (s *session) extend(sent, ttl time.Duration) bool {
+	deadline := sent + ttl - election.Margin(ttl)
+	if deadline <= s.a.h.now() || deadline <= s.deadline {
+		return false
+	}
+	s.deadline, s.ttl, s.sent = deadline, ttl, sent
+	return true
+}
+
+// keep holds a lease as long as the process lives.
+func (s *session) keep() {
+	a := s.a
+	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
+		for {
+			if s.id == 0 {
+				s.open(p)
+			}
+			s.arm()
+			a.changed()
+			s.run(p)
+			a.w.story("%s: its lease is gone", a.h.name)
+			s.id, s.deadline = 0, 0
+			s.turn++
+			a.lapse()
+			a.changed()
+		}
+	})
+}
+
+func (s *session) open(p *proc) {
+	for {
+		sent, ttl := p.now(), s.a.w.spec.Timing.TTL.D()
+		var id topology.LeaseID
+		err := s.a.h.ask(p, p.within(nil, time.Second), func() func() {
+			granted := s.a.w.etcd.grant(ttl)
+			return func() { id = granted }
+		})
+		if s.deadline = 0; err == nil && s.extend(sent, ttl) {
+			s.id, s.lapsed = id, false
+			s.a.remember(func(d *disk) { *d = disk{highest: d.highest, lease: id} })
+			return
+		}
+		_ = p.sleep(nil, leasePause)
+	}
+}
+
+// resume goes on with the lease of an earlier process.
+func (s *session) resume(p *proc, id topology.LeaseID) bool {
+	sent, ttl, lives := p.now(), time.Duration(0), false
+	err := s.a.h.ask(p, p.within(nil, renewLimit), func() func() {
+		found := s.a.w.etcd.extend(id)
+		if found {
+			granted := s.a.w.etcd.leases[id].ttl
+			return func() { lives, ttl = true, granted }
+		}
+		return func() {}
+	})
+	if err != nil || !lives || !s.extend(sent, ttl) {
+		return false
+	}
+	s.id = id
+	return true
+}
+
+// run renews until etcd says that the lease is gone.
+func (s *session) run(p *proc) {
+	started := s.sent
+	for {
+		_ = p.sleep(nil, max(0, s.ttl/renewals-(p.now()-max(s.sent, started))))
+		started = p.now()
+		sent, id, gone, ttl := p.now(), s.id, false, time.Duration(0)
+		err := s.a.h.ask(p, p.within(nil, renewLimit), func() func() {
+			l := s.a.w.etcd.leases[id]
+			if l == nil {
+				return func() { gone = true }
+			}
+			s.a.w.etcd.extend(id)
+			granted := l.ttl
+			return func() { ttl = granted }
+		})
+		if gone {
+			return
+		}
+		if err == nil && s.extend(sent, ttl) {
+			s.renewed()
+		}
+	}
+}
+
+// renewed writes the new lifetime into the kernel, the clock read last (R4).
+func (s *session) renewed() {
+	a := s.a
+	late := s.lapsed
+	if !late {
+		for _, vip := range a.h.held() {
+			if left := s.left(); a.h.answers(vip) {
+				a.h.putVIP(vip, left)
+			}
+		}
+		if a.reigning {
+			a.h.extend(s.left())
+		}
+	}
+	s.lapsed = false
+	s.arm()
+	if late {
+		a.changed()
+	}
+}
+
+// arm sets the dead-man for the present deadline.
+func (s *session) arm() {
+	s.turn++
+	turn := s.turn
+	s.a.w.ring(&s.a.h.clock, s.deadline, s.a.proc, func() {
+		if s.turn == turn && !s.lapsed {
+			s.lapsed = true
+			s.a.w.story("%s: no renewal came in time: it closes", s.a.h.name)
+			s.a.lapse()
+			s.a.changed()
+		}
+	})
+}
+
+// remember changes what the next agent will find.
+func (a *agent) remember(change func(*disk)) { change(&a.h.disk) }
+
+// lapse closes what this host serves.
+func (a *agent) lapse() {
+	probe, reigning := a.state.Probe, a.reigning
+	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
+		if reigning {
+			_ = a.shut(p, p.within(nil, limitServer), probe, patienceLate)
+			return
+		}
+		a.withdraw()
+	})
+}
