@@ -12,7 +12,7 @@ HOURS       ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo demo-down test test-short check docs model model-full fuzz bench-failover clean
-.PHONY: chaos chaos-long reliability
+.PHONY: chaos chaos-long reliability sim sim-year
 
 help: ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,14 @@ chaos-long: deps build ## The same with new seeds for HOURS=n hours; results are
 
 reliability: ## Write RELIABILITY.md from the results in docs/reliability.
 	@$(GO) run ./cmd/mmmlab reliability
+
+sim: ## Simulate 1000 clusters of five minutes dense with faults (SEEDS=n FROM=s); the result is kept in docs/reliability/sim.jsonl.
+	@$(GO) build -trimpath -o $(BIN)/mmmlab ./cmd/mmmlab
+	@$(BIN)/mmmlab sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),1) --json docs/reliability/sim.jsonl
+
+sim-year: ## Simulate a year in all, in days with minutes of calm between the faults; takes about an hour.
+	@$(GO) build -trimpath -o $(BIN)/mmmlab ./cmd/mmmlab
+	@$(BIN)/mmmlab sim --calm --minutes 1440 --seeds $(or $(SEEDS),370) --from $(or $(FROM),1000001) --json docs/reliability/sim.jsonl
 
 clean: ## Remove what was built.
 	@rm -rf $(BIN)

@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"chaos/demo":  {"chaos/lab", "chaos/load"},
 	"chaos/bench": {"chaos/lab", "chaos/load"},
 	"chaos/check": {"chaos/history"},
+	"chaos/sim":   {"agent/step", "election", "topology", "topology/gtid"},
 
 	"chaos/outcome": {"chaos/history", "chaos/check"},
 	"chaos/storm":   {"chaos/history", "chaos/lab", "chaos/load", "internal/store", "topology"},

@@ -14,7 +14,8 @@ const slowFacts = time.Second
 
 // Report is what this host says of itself now. fence is the kind of its port
 // fence; stuck says that somebody waits although it has nudged (R27). The caller
-// adds the lease.
+// adds the lease. It has no name, and is not to be written, before the first
+// reading of etcd.
 func (s *State) Report(fence string, stuck bool) topology.Report {
 	h, _ := s.Cluster.Spec.Value.Host(s.Self)
 	p := s.Probe
@@ -27,6 +28,9 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 	}
 	if len(p.Problems) > 0 {
 		r.Unable = p.Problems[0]
+	}
+	if s.Cluster.Rev == 0 {
+		r.Name = "" // nothing was checked yet: a restarted agent must not take back what the last one said
 	}
 	return r
 }
@@ -44,7 +48,7 @@ func (h *Heartbeat) Due(r topology.Report, now time.Time) bool {
 	if r.Lease == 0 || r.Name == "" {
 		return false
 	}
-	if r.Lease != h.sent.Lease || !equalFacts(r, h.sent) {
+	if r.Lease != h.sent.Lease || !SameFacts(r, h.sent) {
 		return true
 	}
 	return now.Sub(h.at) >= slowFacts && !reflect.DeepEqual(r, h.sent)
@@ -53,8 +57,9 @@ func (h *Heartbeat) Due(r topology.Report, now time.Time) bool {
 // Wrote notes that a report was written. now is the time when it was due.
 func (h *Heartbeat) Wrote(r topology.Report, now time.Time) { h.sent, h.at = r, now }
 
-// equalFacts compares what decides, leaving out what merely moves on.
-func equalFacts(a, b topology.Report) bool {
+// SameFacts compares what two reports say that decides something, leaving out
+// what merely moves on.
+func SameFacts(a, b topology.Report) bool {
 	a.State, b.State = gtid.State{}, gtid.State{}
 	a.Position, b.Position = gtid.Set{}, gtid.Set{}
 	a.Received, b.Received = gtid.Set{}, gtid.Set{}

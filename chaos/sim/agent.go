@@ -55,7 +55,7 @@ func (a *agent) token() string { return fmt.Sprintf("%s-agent%d", a.h.name, a.ru
 func (a *agent) stop() {
 	a.up = false
 	a.proc.die()
-	a.watch.broken, a.watch.due = false, false
+	a.watch = watch{h: a.h, slow: a.watch.slow}
 }
 
 // start is a new process: it takes up what the last one left, or closes it.
@@ -73,6 +73,9 @@ func (a *agent) start() {
 	a.state = step.New(a.h.name, a.h.id, a.token(), a.h.disk.highest)
 	a.h.refuse(nil) // the tables are made anew, empty
 	a.h.rejects = nil
+	if a.h.port == forever {
+		a.h.port = 0 // R9
+	}
 	a.w.story("%s: its agent starts", a.h.name)
 	a.w.spawn(a.proc, &a.h.clock, a.begin)
 }
@@ -90,11 +93,11 @@ func (a *agent) begin(p *proc) {
 		a.state.TakeProbe(probe, wall(p.now()))
 	}
 	if !resumed || kept.epoch != 0 && !a.resumeReign(p, kept) {
-		a.withdraw()
+		a.clearVIPs()
 	}
 	a.every(tick, a.ticked)
 	a.lease.keep()
-	a.watch.changed()
+	a.watch.changed(true)
 	a.lookAgain()
 	a.turn()
 }
@@ -155,7 +158,7 @@ func (a *agent) turn() {
 }
 
 func (a *agent) reading(now time.Time) step.Reading {
-	r := step.Reading{Now: now, VIPs: a.h.held()}
+	r := step.Reading{Now: now, VIPs: a.h.held(), Port: a.h.standing()}
 	if a.lease.id != 0 {
 		r.Lease = topology.Lease{ID: a.lease.id, TTL: a.lease.ttl, Left: a.lease.left()}
 	}

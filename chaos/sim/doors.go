@@ -131,7 +131,7 @@ func replicaOnly(p topology.Probe) bool { return p.Up && p.ReadOnly && p.Waiting
 
 func (a *agent) demote(p *proc, l *limit, j job) (step.Note, error) {
 	if j.term.Epoch == 0 && replicaOnly(j.probe) {
-		a.withdraw()
+		a.retire()
 		return nil, nil
 	}
 	return nil, a.shut(p, l, j.probe, a.patienceFor(j))
@@ -160,8 +160,50 @@ func (a *agent) patienceFor(j job) time.Duration {
 // withdraw closes the port and takes every address down.
 func (a *agent) withdraw() {
 	a.h.port = 0
+	a.clearVIPs()
+}
+
+func (a *agent) clearVIPs() {
 	clear(a.h.addrs)
 	clear(a.h.served)
+}
+
+// retire is withdraw for a replica, whose readers may stay (R9).
+func (a *agent) retire() {
+	if a.h.port != forever {
+		a.h.port = 0
+	}
+	a.clearVIPs()
+}
+
+// openReaders opens the port without end, where nobody can make the server
+// writable meanwhile (R9).
+func (a *agent) openReaders(p *proc, l *limit, j job) (step.Note, error) {
+	if err := a.enter(p, l); err != nil {
+		return nil, err
+	}
+	defer a.leave()
+	probe, err := a.db().observe(p, l)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.reigning || j.term.Epoch != 0:
+		return nil, errors.New("this host is the writer")
+	case !replicaOnly(probe) || probe.Incarnation == a.unsure || probe.Incarnation != j.probe.Incarnation:
+		return nil, errors.New("the server is not surely read-only")
+	}
+	a.h.port = forever
+	a.w.checks.admits(a.h)
+	return nil, nil
+}
+
+func (a *agent) closePort(p *proc, l *limit, _ job) (step.Note, error) {
+	if err := a.enter(p, l); err != nil {
+		return nil, err
+	}
+	defer a.leave()
+	a.h.port = 0
+	return nil, nil
 }
 
 // shut closes: nothing served, mysqld read-only with nobody waiting, or dead.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -47,7 +48,7 @@ func newEtcd(w *world) *etcd {
 	e := &etcd{w: w, keys: map[string]kv{}, leases: map[topology.LeaseID]*lease{}, next: 1000}
 	e.cluster = topology.Cluster{Rev: 10, Intents: map[string]topology.Entry[topology.Intent]{}, Memories: map[string]topology.Entry[topology.Memory]{},
 		Hosts: map[topology.HostID]topology.Entry[topology.Report]{}, Bids: map[topology.HostID]topology.Entry[topology.Bid]{},
-		Claims: map[netip.Addr]topology.Entry[topology.Claim]{}, Pins: map[netip.Addr]topology.Entry[topology.Pin]{}}
+		Claims: map[netip.Addr]topology.Entry[topology.Claim]{}, Pins: map[netip.Addr]topology.Entry[topology.Pin]{}, Rejoins: map[string]topology.Entry[topology.RejoinOrder]{}}
 	return e
 }
 
@@ -96,15 +97,23 @@ func (e *etcd) take(ch change) answer {
 		return answer{seen: seen}
 	}
 	e.cluster.Rev++
-	rev := e.cluster.Rev
+	rev, facts := e.cluster.Rev, len(ch.drops) > 0
 	for _, p := range ch.puts {
+		facts = facts || e.news(p)
 		e.set(p.key, kv{p.value, rev, p.lease})
 	}
 	for _, key := range ch.drops {
 		e.drop(key)
 	}
-	e.changed()
+	e.changed(facts)
 	return answer{rev: rev}
+}
+
+// news is false for a report in which only positions have moved on.
+func (e *etcd) news(p put) bool {
+	after, reports := p.value.(topology.Report)
+	before, _ := e.keys[p.key].value.(topology.Report)
+	return !reports || !step.SameFacts(before, after)
 }
 
 func (e *etcd) set(key string, v kv) {
@@ -150,6 +159,8 @@ func (e *etcd) show(key string, v kv) {
 		showIn(&c.Bids, topology.HostID(rest), v)
 	case "readers":
 		showIn(&c.Claims, netip.MustParseAddr(rest), v)
+	case "rejoin":
+		showIn(&c.Rejoins, rest, v)
 	case "pins":
 		showIn(&c.Pins, netip.MustParseAddr(rest), v)
 	default:
@@ -174,10 +185,10 @@ func showIn[K comparable, T any](m *map[K]topology.Entry[T], key K, v kv) {
 }
 
 // changed tells the watches.
-func (e *etcd) changed() {
+func (e *etcd) changed(facts bool) {
 	e.w.mix(uint64(e.cluster.Rev))
 	for _, h := range e.w.hosts {
-		h.agent.watch.changed()
+		h.agent.watch.changed(facts)
 	}
 }
 
@@ -225,7 +236,7 @@ func (e *etcd) revoke(id topology.LeaseID) {
 		e.drop(key)
 	}
 	e.w.story("etcd: lease %x has ended, with %s", int64(id), strings.Join(gone, " "))
-	e.changed()
+	e.changed(true)
 }
 
 // silence keeps etcd from answering for a while; after that a new leader extends
@@ -244,7 +255,7 @@ func (e *etcd) silence(d time.Duration) {
 		for _, take := range late {
 			take()
 		}
-		e.changed()
+		e.changed(true)
 	})
 }
 
@@ -265,7 +276,7 @@ func (e *etcd) restore() {
 		e.leases[id] = &lease{ttl: s.leases[id]}
 		e.extend(id)
 	}
-	e.changed()
+	e.changed(true)
 }
 
 // same reports whether a key holds exactly what a transaction puts there.

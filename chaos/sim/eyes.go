@@ -48,8 +48,8 @@ func (a *agent) looks() {
 	m, k := a.h.db, &a.look
 	k.planned = false
 	moved := k.pos != len(m.log)+len(m.relay)<<1
-	idle := m.up() && k.version == m.version && (!moved || a.steady() && a.h.now()-k.at < slowLook)
-	if idle || m.inc == "" && k.version == m.version && k.last.Incarnation == "" {
+	idle := m.up() && k.version == m.version
+	if idle && (!moved || a.steady() && a.h.now()-k.at < slowLook) || m.inc == "" && k.version == m.version && k.last.Incarnation == "" {
 		a.lookAgain()
 		return
 	}
@@ -60,7 +60,9 @@ func (a *agent) looks() {
 		k.planned = false
 		a.w.after(0, a.proc, func() {
 			a.state.TakeProbe(reading, wall(a.h.now()))
-			a.changed()
+			if !idle || !a.steady() { // what merely moves on waits for the next sample
+				a.changed()
+			}
 			a.lookAgain()
 		})
 	})
@@ -101,15 +103,16 @@ type watch struct {
 	h      *host
 	due    bool // a reading is on its way
 	more   bool // and is old by now
+	facts  bool // and it says more than that positions have moved on
 	broken bool
 	slow   time.Duration // how much later than usual
 }
 
 // changed sends the present reading of etcd on its way.
-func (x *watch) changed() {
+func (x *watch) changed(facts bool) {
 	h := x.h
 	w := h.w
-	if !h.agent.up || x.broken {
+	if x.facts = x.facts || facts; !h.agent.up || x.broken {
 		return
 	}
 	if x.due {
@@ -117,7 +120,8 @@ func (x *watch) changed() {
 		return
 	}
 	x.due, x.more = true, false
-	c := w.etcd.cluster
+	c, facts := w.etcd.cluster, x.facts
+	x.facts = false
 	w.after(w.wire(h)+x.slow, h.agent.proc, func() {
 		x.due = false
 		if w.etcd.down > 0 || h.cutFrom.etcd > 0 {
@@ -125,9 +129,9 @@ func (x *watch) changed() {
 			x.mend()
 			return
 		}
-		h.agent.sees(c)
+		h.agent.sees(c, facts)
 		if x.more {
-			x.changed()
+			x.changed(false)
 		}
 	})
 }
@@ -141,18 +145,20 @@ func (x *watch) mend() {
 			c, err := h.agent.reg.load(p, p.within(nil, 2*time.Second))
 			if err == nil {
 				x.broken = false
-				h.agent.sees(c)
-				x.changed()
+				h.agent.sees(c, true)
+				x.changed(true)
 				return
 			}
 		}
 	})
 }
 
-func (a *agent) sees(c topology.Cluster) {
+func (a *agent) sees(c topology.Cluster, facts bool) {
 	if c.Rev == a.state.Cluster.Rev && c.Rev != 0 {
 		return
 	}
 	a.state.TakeCluster(c, wall(a.h.now()))
-	a.changed()
+	if facts || !a.steady() {
+		a.changed()
+	}
 }

@@ -351,7 +351,7 @@ func slowReplica(w *world, h *host, _ fault) func() {
 
 func super(w *world, h *host, _ fault) func() {
 	if w.writer() != h && h.db.up() { // on the writer it is nothing
-		h.db.readOnly = false
+		h.db.readOnly, h.db.byHand = false, true
 		h.db.touch()
 	}
 	return nil

@@ -31,6 +31,7 @@ const (
 	limitServer  = 5 * time.Second
 	limitWait    = 2 * time.Second
 	limitRow     = 30 * time.Second
+	limitRewind  = 15 * time.Minute
 	patience     = time.Second
 	patienceLate = 80 * time.Millisecond
 )
@@ -69,6 +70,10 @@ func init() { //nolint:gochecknoinits // the hands refer to the table through th
 		topology.ClaimVIP:     {(*agent).claimVIP, limitServer, false},
 		topology.GiveUpVIP:    {(*agent).giveUpVIP, limitServer, false},
 		topology.SetVIPs:      {(*agent).setVIPs, limitServer, false},
+		topology.OpenReaders:  {(*agent).openReaders, limitServer, false},
+		topology.ClosePort:    {(*agent).closePort, limitServer, false},
+		topology.Rewind:       {(*agent).rewind, limitRewind, true},
+		topology.EndRejoin:    {(*agent).endRejoin, limitEtcd, false},
 	}
 }
 
@@ -235,7 +240,9 @@ func (a *agent) writeRow(p *proc, l *limit, j job) (step.Note, error) {
 	return nil, a.db().writeRow(p, l, topology.EpochRow{Cluster: j.cluster.Spec.Value.ID, Epoch: j.Epoch, ID: a.h.id}, j.Jump)
 }
 
-func (a *agent) nudge(p *proc, l *limit, _ job) (step.Note, error) { return nil, a.db().writeNudge(p, l) }
+func (a *agent) nudge(p *proc, l *limit, _ job) (step.Note, error) {
+	return nil, a.db().writeNudge(p, l)
+}
 
 func (a *agent) putReign(p *proc, l *limit, j job) (step.Note, error) {
 	rev, err := a.reg.putReign(p, l, j.Epoch, j.Guards.Reign, *j.Reign)
@@ -343,7 +350,9 @@ func (a *agent) leaveSource(p *proc, l *limit, _ job) (step.Note, error) {
 	return nil, a.db().leaveSource(p, l)
 }
 
-func (a *agent) startSQL(p *proc, l *limit, _ job) (step.Note, error) { return nil, a.db().startSQL(p, l) }
+func (a *agent) startSQL(p *proc, l *limit, _ job) (step.Note, error) {
+	return nil, a.db().startSQL(p, l)
+}
 
 // follow points this host at the writer, a bid seen deleted first (R29).
 func (a *agent) follow(p *proc, l *limit, j job) (step.Note, error) {
@@ -360,7 +369,9 @@ func (a *agent) follow(p *proc, l *limit, j job) (step.Note, error) {
 	return note, a.attach(p, l, from)
 }
 
-func (a *agent) reattach(p *proc, l *limit, _ job) (step.Note, error) { return nil, a.db().reattach(p, l) }
+func (a *agent) reattach(p *proc, l *limit, _ job) (step.Note, error) {
+	return nil, a.db().reattach(p, l)
+}
 
 func (a *agent) setSemi(p *proc, l *limit, j job) (step.Note, error) {
 	if !j.On {

@@ -19,8 +19,8 @@ type host struct {
 	address netip.Addr
 	machine *actor
 	clock   clock
-	off     bool // without power
-	paused  bool // the whole virtual machine stands still, its kernel too
+	off     bool   // without power
+	paused  bool   // the whole virtual machine stands still, its kernel too
 	excused moment // until when a pause of the machine excuses that its fences are late
 	resting moment // until when its mysqld is not started again
 
@@ -63,7 +63,7 @@ func newHost(w *world, n int) *host {
 	h := &host{w: w, n: n, name: fmt.Sprintf("db%d", n+1), id: topology.HostID(fmt.Sprintf("id-db%d", n+1)), machine: &actor{},
 		address: netip.AddrFrom4([4]byte{192, 0, 2, byte(161 + n)}), addrs: map[netip.Addr]time.Duration{}, served: map[netip.Addr]time.Duration{}}
 	h.clock = clock{rate: 1 + (w.rng.Float64()-0.5)*0.01, base: time.Hour + w.between(0, time.Hour)}
-	h.db = &mysqld{h: h, id: uint32(n + 1), proc: &actor{on: h.machine}, readOnly: true}
+	h.db = &mysqld{h: h, id: uint32(n + 1), proc: &actor{on: h.machine}, readOnly: true, fork: -1}
 	h.agent = &agent{h: h, w: w, proc: &actor{on: h.machine}}
 	h.agent.watch.h = h
 	return h
@@ -99,11 +99,26 @@ func (h *host) open(left time.Duration) error {
 	return nil
 }
 
+// forever is the end of a port that is open for readers.
+const forever = time.Duration(1 << 62)
+
+// standing is how the port stands, as the agent reads it.
+func (h *host) standing() topology.Port {
+	switch {
+	case h.port == forever:
+		return topology.PortUnlimited
+	case h.port > h.now():
+		return topology.PortTimed
+	default:
+		return topology.PortClosed
+	}
+}
+
 func (h *host) extend(left time.Duration) {
 	switch {
 	case left <= 0:
 		h.port = 0
-	case h.port > h.now():
+	case h.standing() == topology.PortTimed:
 		h.port = h.now() + left
 	}
 }
@@ -111,7 +126,9 @@ func (h *host) extend(left time.Duration) {
 func (h *host) admits() bool { return !h.off && !h.paused && h.port > h.now() }
 
 // wholeSeconds is what an address's own lifetime is counted in.
-func wholeSeconds(d time.Duration) time.Duration { return (d + time.Second - 1) / time.Second * time.Second }
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1) / time.Second * time.Second
+}
 
 func (h *host) putVIP(vip netip.Addr, left time.Duration) {
 	fresh := !h.answers(vip)

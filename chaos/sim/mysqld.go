@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -40,6 +42,9 @@ type mysqld struct {
 	relay      []*trx // received and not applied
 	configured bool
 	source     *host
+	rows       []int      // where in log the epoch rows are
+	state      gtid.State // of log
+	fork       int        // where a rewind that was begun will cut log; -1: none
 
 	// In memory.
 	readOnly   bool
@@ -53,8 +58,14 @@ type mysqld struct {
 	ioErr      string
 	sqlErr     string
 	nudging    bool
-	version    int // grows with every fact but positions
+	byHand     bool // somebody took read_only off
+	noticed    bool // a wait was long enough to be seen
+	version    int  // grows with every fact but positions
 }
+
+// noticeAfter is how long a wait lasts before looks are made for it: the ordinary
+// wait for an acknowledgement is over before the next look.
+const noticeAfter = 40 * time.Millisecond
 
 func (m *mysqld) up() bool { return m.inc != "" && !m.hung }
 
@@ -95,12 +106,40 @@ func (m *mysqld) die(why string) {
 	if keep < len(m.log) {
 		w.story("%s: the binlog is cut after %s: %d transactions", m.h.name, end(m.log[:keep]), len(m.log)-keep)
 	}
-	m.log = m.log[:keep:keep]
-	m.visible, m.flushed = keep, keep
+	m.cut(keep)
 	m.relay = nil // deleted at the first START SLAVE
-	m.readOnly, m.semiSource, m.semi, m.io, m.sql, m.applying, m.nudging = true, false, false, false, false, false, false
+	m.readOnly, m.semiSource, m.semi, m.io, m.sql, m.applying, m.nudging, m.byHand, m.noticed = true, false, false, false, false, false, false, false, false
 	m.ioErr, m.sqlErr = "", ""
 	m.touch()
+}
+
+// cut throws away what is behind n transactions.
+func (m *mysqld) cut(n int) { m.replace(m.log[:n:n]) }
+
+// replace gives the server another binlog, all of it visible and on disk.
+func (m *mysqld) replace(log []*trx) {
+	m.log, m.visible, m.flushed, m.rows, m.state = nil, len(log), len(log), nil, gtid.State{}
+	seen := map[uint32]int{}
+	for i, t := range log {
+		seen[t.server] = i
+		if t.row != nil {
+			m.rows = append(m.rows, i)
+		}
+	}
+	order := slices.Sorted(maps.Values(seen))
+	for _, i := range order {
+		m.state = m.state.With(log[i].set)
+	}
+	m.log = log
+}
+
+// add appends one transaction.
+func (m *mysqld) add(t *trx) {
+	if t.row != nil {
+		m.rows = append(m.rows, len(m.log))
+	}
+	m.log = append(m.log, t)
+	m.state = m.state.With(t.set)
 }
 
 func end(log []*trx) gtid.Set {
@@ -128,18 +167,14 @@ func (m *mysqld) lastSeq() uint64 {
 
 func (m *mysqld) waiting() int { return len(m.log) - m.visible }
 
-// row is the newest epoch row of a log.
-func row(log []*trx) *trx {
-	if len(log) == 0 || log[len(log)-1].epoch == 0 {
-		return nil
-	}
-	epoch := log[len(log)-1].epoch
-	for i := len(log) - 1; i >= 0; i-- {
-		if log[i].row != nil && log[i].row.Epoch == epoch {
-			return log[i]
+// epochSeen is the epoch of the newest row that a reader sees.
+func (m *mysqld) epochSeen() topology.Rev {
+	for i := len(m.rows) - 1; i >= 0; i-- {
+		if m.rows[i] < m.visible {
+			return m.log[m.rows[i]].row.Epoch
 		}
 	}
-	return nil
+	return 0
 }
 
 // write appends a transaction of this server.
@@ -153,9 +188,16 @@ func (m *mysqld) write(t *trx) *trx {
 		t.epoch = m.log[n-1].epoch
 	}
 	m.flushed = m.visible // its prepare flushes every commit before it
-	m.log = append(m.log, t)
+	m.add(t)
 	if !m.semiSource {
 		m.visible, m.flushed = len(m.log), len(m.log)
+	} else if n := len(m.log); m.waiting() == 1 {
+		m.w().after(noticeAfter, m.proc, func() {
+			if m.visible < n && !m.noticed {
+				m.noticed = true
+				m.touch()
+			}
+		})
 	}
 	m.w().mix(t.seq)
 	for _, o := range m.w().hosts {
@@ -182,8 +224,9 @@ func (m *mysqld) release(n int) {
 	if n <= m.visible {
 		return
 	}
-	if m.visible == len(m.log) || n == len(m.log) {
-		m.touch() // waiting or not is a fact
+	if m.noticed && n == len(m.log) {
+		m.noticed = false
+		m.touch()
 	}
 	shown := m.log[m.visible:n]
 	m.visible = n
@@ -195,9 +238,16 @@ func (m *mysqld) release(n int) {
 func (m *mysqld) probe(at time.Time) topology.Probe {
 	p := topology.Probe{At: at, Incarnation: m.inc, Up: true, ServerID: m.id, ReadOnly: m.readOnly, Position: m.position(), Applied: m.position(),
 		Received: m.received(), SemiSource: m.semiSource, Waiting: m.waiting(), Replication: m.replication()}
-	if r := row(m.log[:m.visible]); r != nil {
-		p.Epoch = *r.row
-		p.Epoch.GTID = r.set
+	p.State, p.Unfinished = m.state, m.fork >= 0
+	for i := len(m.rows) - 1; i >= 0 && len(p.Joints) < 16; i-- {
+		if m.rows[i] >= m.visible {
+			continue
+		}
+		r := m.log[m.rows[i]].row
+		if len(p.Joints) == 0 {
+			p.Epoch = *r
+		}
+		p.Joints = append(p.Joints, gtid.Joint{Before: r.Base, After: r.GTID})
 	}
 	return p
 }

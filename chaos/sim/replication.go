@@ -213,7 +213,7 @@ func (m *mysqld) apply() {
 				return
 			}
 			m.relay = m.relay[1:]
-			m.log = append(m.log, t)
+			m.add(t)
 			m.visible, m.flushed = len(m.log), len(m.log)
 			if t.row != nil {
 				m.touch()

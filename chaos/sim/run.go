@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,7 @@ type Outcome struct {
 	Story     []string
 	Faults    []string // those that struck, in order
 	planned   []int
+	options   Options
 	Hash      uint64
 	Simulated time.Duration
 	Dense     time.Duration // of it, with faults or within ten seconds after one
@@ -53,7 +56,7 @@ func Run(seed uint64, o Options) Outcome {
 	w := newWorld(seed, o.Story)
 	plan, eps := planned(seed, warm, o.Length-healLimit, rest)
 	w.faults.arrange(plan, eps, o.Skip)
-	out := Outcome{Seed: seed}
+	out := Outcome{Seed: seed, options: o}
 	w.run(o, &out)
 	for _, h := range w.hosts {
 		h.agent.proc.die()
@@ -74,7 +77,7 @@ func Run(seed uint64, o Options) Outcome {
 
 // run lets the faults happen, then mends everything and looks at what is left.
 func (w *world) run(o Options, out *Outcome) {
-	if !w.until(warm, func() bool { return w.settled() == "" }) {
+	if !w.until(warm-time.Second, func() bool { return w.settled() == "" }) {
 		w.checks.violated("the cluster comes to rest", "before the first fault: %s", w.settled())
 		return
 	}
@@ -179,9 +182,8 @@ func (w *world) repair() {
 		if r := h.db.replication(); r.Error != "" && r.IO != "Yes" || h.db.sqlErr != "" {
 			w.story("operator: copies %s to %s, which had: %s", wr.name, h.name, r.Error)
 			h.db.die("to be replaced by a copy")
-			h.db.log = append([]*trx(nil), wr.db.log[:wr.db.visible]...)
-			h.db.visible, h.db.flushed = len(h.db.log), len(h.db.log)
-			h.db.configured, h.db.source = false, nil
+			h.db.replace(append([]*trx(nil), wr.db.log[:wr.db.visible]...))
+			h.db.configured, h.db.source, h.db.fork = false, nil, -1
 			w.restarts(h, 100*time.Millisecond)
 		}
 		if m := w.etcd.cluster.Memories[h.name].Value; len(m.Flaps) > 2 && m.Cleared != h.db.inc {
@@ -200,6 +202,18 @@ func (w *world) stalled() string {
 	return ""
 }
 
+// flags are what the run was made with, as the command takes it.
+func (o Outcome) flags() string {
+	text := fmt.Sprintf(" --minutes %g", o.options.Length.Minutes())
+	if o.options.Calm {
+		text += " --calm"
+	}
+	for _, n := range slices.Sorted(maps.Keys(o.options.Skip)) {
+		text += fmt.Sprintf(" --skip %d", n)
+	}
+	return text
+}
+
 // Text is what a person reads of a violation.
 func (o Outcome) Text() string {
 	var b strings.Builder
@@ -210,6 +224,6 @@ func (o Outcome) Text() string {
 	for _, line := range o.Story {
 		fmt.Fprintf(&b, "%s\n", line)
 	}
-	fmt.Fprintf(&b, "replay: mmmlab sim --seed %d --story\n", o.Seed)
+	fmt.Fprintf(&b, "replay: mmmlab sim --seed %d --story%s\n", o.Seed, o.flags())
 	return b.String()
 }

@@ -129,6 +129,9 @@ func (s *session) renewed() {
 		if a.reigning {
 			a.h.extend(s.left())
 		}
+		if s.left() <= 0 {
+			a.withdraw()
+		}
 	}
 	s.lapsed = false
 	s.arm()
@@ -160,6 +163,10 @@ func (a *agent) lapse() {
 	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
 		if reigning {
 			_ = a.shut(p, p.within(nil, limitServer), probe, patienceLate)
+			return
+		}
+		if replicaOnly(probe) {
+			a.retire()
 			return
 		}
 		a.withdraw()

@@ -2,14 +2,72 @@ package sim
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"testing"
+	"time"
 )
 
-func TestOne(t *testing.T) {
-	seed, _ := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
-	o := Run(seed, Options{Story: true})
-	t.Log(o.Text())
-	t.Logf("%+v", o.Struck)
-	t.Logf("hash %x sim %s reigns %d writes %d acked %d decisions %d stalled %q gaps %v", o.Hash, o.Simulated, o.Reigns, o.Writes, o.Acked, o.Decisions, o.Stalled, o.Gaps)
+// number is an environment variable, for those who look for something.
+func number(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// TestSeeds is the simulation as a test. SEEDS and FROM say which seeds.
+func TestSeeds(t *testing.T) {
+	n := number("SEEDS", 120)
+	if testing.Short() {
+		n = number("SEEDS", 20)
+	}
+	broken := 0
+	s := Sweep(t.Context(), uint64(number("FROM", 1)), n, runtime.GOMAXPROCS(0), Options{}, func(o Outcome) {
+		if o.Broken == "" {
+			return
+		}
+		t.Errorf("seed %d at %.3f s: %s", o.Seed, o.At.Seconds(), o.Broken)
+		if broken++; broken == 1 {
+			t.Log(Shrink(o.Seed, Options{}).Text())
+		}
+	})
+	t.Log("\n" + s.Text())
+	if s.Reigns < n || s.Acked < 100*n {
+		t.Errorf("%d reigns and %d acknowledged writes prove nothing", s.Reigns, s.Acked)
+	}
+}
+
+// A seed is its history: the same to the last event, whoever runs it and when.
+func TestSeedReplaysExactly(t *testing.T) {
+	for seed := range uint64(10) {
+		first, again := Run(1000+seed, Options{}), Run(1000+seed, Options{Story: true})
+		if first.Hash != again.Hash || first.Acked != again.Acked || first.Broken != again.Broken {
+			t.Errorf("seed %d: %x and %x, %d and %d acknowledged, %q and %q", seed, first.Hash, again.Hash, first.Acked, again.Acked, first.Broken, again.Broken)
+		}
+	}
+}
+
+// Leaving a fault out changes nothing about the others, or shrinking means nothing.
+func TestPlanDoesNotDependOnWhatIsLeftOut(t *testing.T) {
+	whole := Run(7, Options{})
+	less := Run(7, Options{Skip: map[int]bool{0: true}})
+	if len(whole.Faults) < 5 || len(less.Faults) != len(whole.Faults)-1 {
+		t.Fatalf("%d faults and %d", len(whole.Faults), len(less.Faults))
+	}
+}
+
+func TestEveryClassOfFaultStrikes(t *testing.T) {
+	struck := map[string]int{}
+	for seed := range uint64(30) {
+		plan, _ := planned(seed, warm, 10*warm, [2]time.Duration{4 * time.Second, 12 * time.Second})
+		for _, f := range plan {
+			struck[f.class]++
+		}
+	}
+	for _, k := range kinds {
+		if struck[k.name] == 0 {
+			t.Errorf("%s never strikes", k.name)
+		}
+	}
 }

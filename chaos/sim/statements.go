@@ -65,7 +65,7 @@ func (d database) setReadOnly(p *proc, l *limit) error {
 			if m.waiting() == 0 {
 				done = true
 				if !m.readOnly {
-					m.readOnly = true
+					m.readOnly, m.byHand = true, false
 					m.touch()
 				}
 			}
@@ -82,7 +82,7 @@ func (d database) setReadOnly(p *proc, l *limit) error {
 
 func (d database) setWritable(p *proc, l *limit) error {
 	return d.sql(p, l, func(m *mysqld) error {
-		m.readOnly = false
+		m.readOnly, m.byHand = false, false
 		m.touch()
 		m.w().checks.writable(m)
 		return nil
@@ -300,7 +300,7 @@ func (d database) writeRow(p *proc, l *limit, r topology.EpochRow, jump uint64) 
 		if jump <= m.lastSeq() {
 			return errors.New("1950: out of order")
 		}
-		r.GTID = id
+		r.GTID, r.Base = id, m.position()
 		m.write(&trx{row: &r, epoch: r.Epoch, seq: jump})
 		m.touch()
 		return nil
@@ -311,7 +311,7 @@ func (d database) writeRow(p *proc, l *limit, r topology.EpochRow, jump uint64) 
 	for {
 		seen := false
 		err := d.sql(p, l, func(m *mysqld) error {
-			seen = row(m.log[:m.visible]) != nil && row(m.log[:m.visible]).row.Epoch >= r.Epoch
+			seen = m.epochSeen() >= r.Epoch
 			return nil
 		})
 		if err != nil || seen {

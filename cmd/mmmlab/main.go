@@ -66,7 +66,7 @@ Applications log in as ` + lab.AppUser + ` / ` + lab.AppPassword + `, database `
 		work = "/dev/shm/mmmlab"
 	}
 	root.PersistentFlags().String("work", work, "work directory of the bed; below it: logs, one folder per host")
-	root.AddCommand(newUp(), newHold(), newDown(), newStatus(), newExec(), newCtl(), newDemo(), newBench(), newChaos(), newModel(), newEcho())
+	root.AddCommand(newUp(), newHold(), newDown(), newStatus(), newExec(), newCtl(), newDemo(), newBench(), newChaos(), newModel(), newSim(), newEcho())
 	root.AddCommand(newReliability())
 	root.AddCommand(faultCommands()...)
 	return root
