@@ -1,6 +1,9 @@
 package topology
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // RejoinPolicy says what a host that cannot follow as it is does by itself. The
 // cluster's own rows of reigns that never opened are undone under each of them,
@@ -83,7 +86,7 @@ var rejoinRules = []Rule{
 		When: func(v *View) (string, bool) {
 			j, order := v.judgement(), v.Cluster.Rejoins[v.Self]
 			refused := v.Seen.Refused.Of == v.repair()
-			return wordOr(map[bool]string{true: v.Seen.Refused.Why}[refused], j.Why), order.Present() && v.replica() && j.Standing != "" && (!j.Bad() || refused)
+			return wordOr(map[bool]string{true: v.Seen.Refused.Why}[refused], j.Why), order.Present() && v.replica() && j.Standing != "" && (!j.Bad() && !v.entombed() || refused)
 		},
 		Then: func(v *View) []Action {
 			order := v.Cluster.Rejoins[v.Self]
@@ -97,6 +100,17 @@ type RejoinOrder struct {
 	How RejoinPolicy `json:"how"`
 	Who string       `json:"who,omitempty"`
 	Why string       `json:"why,omitempty"`
+}
+
+// entombed reports whether a tombstone still names this host. Until it does not,
+// an order to bring the host back is the verdict that it comes back by.
+func (v *View) entombed() bool {
+	for _, t := range v.Cluster.Tombstones {
+		if slices.Contains(t.Value.Hosts, v.ID) {
+			return true
+		}
+	}
+	return false
 }
 
 // text is what memory keeps of a judgement.

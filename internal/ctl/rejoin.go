@@ -26,8 +26,8 @@ func (c *Ctl) rejoin(ctx context.Context, name string) (answer, error) {
 	if err := mayRejoin(cl, name, j); err != nil {
 		return answer{}, err
 	}
-	question := fmt.Sprintf("%s is %s: %s.\nThese transactions (%s and whatever came after) are archived on %s and taken back.",
-		name, j.Standing, j.Why, strings.Join(j.GTIDs, ", "), name)
+	question := fmt.Sprintf("%s is %s: %s.\nWhat the writer never had%s is archived on %s and taken back.",
+		name, j.Standing, j.Why, from(j.GTIDs), name)
 	if err := c.confirm(question, name); err != nil {
 		return answer{}, err
 	}
@@ -47,7 +47,8 @@ func (c *Ctl) rejoin(ctx context.Context, name string) (answer, error) {
 
 // mayRejoin refuses what cannot work, with the cause.
 func mayRejoin(cl topology.Cluster, name string, j topology.Judgement) error {
-	report, _, live := cl.ReportOf(name)
+	report, id, live := cl.ReportOf(name)
+	_, lost := topology.GivenUp(cl, id)
 	switch {
 	case !cl.Writer.Present():
 		return refused("there is no writer, so nobody could say what %s must hold; wait for one", name)
@@ -59,7 +60,7 @@ func mayRejoin(cl topology.Cluster, name string, j topology.Judgement) error {
 		return refused("mysqld of %s is down: %s", name, mysqlWhy(report))
 	case j.Standing == "":
 		return refused("the reign of %s still begins; try again when it is ready", cl.Writer.Value.Name)
-	case !j.Bad():
+	case !j.Bad() && !lost:
 		return refused("%s is %s: %s; there is nothing to repair", name, j.Standing, j.Why)
 	case j.Standing == topology.Short:
 		return refused("%s is SHORT: %s; it needs a copy of another host (docs/howto/return-of-a-host.md)", name, j.Why)
@@ -94,6 +95,14 @@ func (c *Ctl) awaitRejoin(ctx context.Context, name string, rev topology.Rev) (a
 			return answer{}, &Error{Exit: ExitTimeout, Text: fmt.Sprintf("%s does not follow after %s: %s; the order stands", name, c.now().Sub(begun).Round(100*time.Millisecond), told)}
 		}
 	}
+}
+
+// from names where it begins, when that is known.
+func from(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(ids, ", ") + ", and whatever came after)"
 }
 
 func archivedIn(r topology.Report) string {

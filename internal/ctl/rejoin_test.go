@@ -41,6 +41,9 @@ func TestRejoinSaysWhatItDidOrWhyNot(t *testing.T) {
 		{"carried out", func(c *topology.Cluster) { parted(c, "db3") }, []func(*topology.Cluster){func(*topology.Cluster) {}, brought("db3", "")}, "db3", ExitOK, "db3 follows db1 again; what it gave up lies in /var/lib/mmm/rewound/0-3-48214_5e1f"},
 		{"refused by the host", func(c *topology.Cluster) { parted(c, "db3") }, []func(*topology.Cluster){brought("db3", "it cannot be undone: table app.x does not roll back")}, "db3", ExitRefused, "app.x does not roll back"},
 		{"not in time", func(c *topology.Cluster) { parted(c, "db3") }, nil, "db3", ExitTimeout, "the order stands"},
+		{"given up, and behind as far as anybody can tell", func(c *topology.Cluster) {
+			c.Tombstones = map[topology.Rev]topology.Entry[topology.Tombstone]{6: entry(topology.Tombstone{Epoch: 6, Hosts: []topology.HostID{"id-db3"}}, 60)}
+		}, []func(*topology.Cluster){brought("db3", "")}, "db3", ExitOK, "db3 follows db1 again"},
 		{"nothing to repair", func(*topology.Cluster) {}, nil, "db3", ExitRefused, "db3 is EQUAL"},
 		{"the writer", func(*topology.Cluster) {}, nil, "db1", ExitRefused, "is the writer"},
 		{"nobody to follow", func(c *topology.Cluster) { c.Writer = topology.Entry[topology.Writer]{} }, nil, "db3", ExitRefused, "there is no writer"},
