@@ -44,8 +44,9 @@ var mayImport = map[string][]string{
 	"chaos/outcome": {"chaos/history", "chaos/check"},
 	"chaos/storm":   {"chaos/history", "chaos/lab", "chaos/load", "internal/store", "topology"},
 
-	"chaos/model":       {"chaos/model/explore", "chaos/model/lease", "chaos/model/data"},
+	"chaos/model":       {"chaos/model/explore", "chaos/model/lease", "chaos/model/data", "chaos/model/aside"},
 	"chaos/model/lease": {"chaos/model/explore"},
+	"chaos/model/aside": {"chaos/model/explore"},
 	"chaos/model/data":  {"chaos/model/explore"},
 
 	"chaos/reliability": {"chaos/outcome", "chaos/storm"},

@@ -6,12 +6,8 @@
 //	explore  walks the states of any model: breadth first, shortest traces, stalls
 //	lease    clocks: leases, lifetimes in the kernel, failsafe
 //	data     transactions: acker sets, bids, proof, opening, switchover
-//	numbers  numbers of transactions after a truncation (R37)
-//	quorum   two acknowledgements (R26)
-//	loss     a loss that the operator accepts (R30)
-//	modes    MANUAL and PASSIVE (R35)
-//	claims   reader VIPs (R10, R54, R55)
-//	routers  what a router may send where (R56-R58)
+//	aside    small models: numbers of transactions (R37), two acknowledgements (R26), accepted
+//	         losses (R30), modes (R35), reader VIPs (R10, R54), routers (R56-R58)
 //
 // This package is the catalogue: it runs cases, says what surprises, and how to
 // see one again. `mmmlab model` is its command.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mmm-ha/mmm/chaos/model/aside"
 	"github.com/mmm-ha/mmm/chaos/model/data"
 	"github.com/mmm-ha/mmm/chaos/model/explore"
 	"github.com/mmm-ha/mmm/chaos/model/lease"
@@ -15,7 +16,7 @@ import (
 
 // Cases are all cases of all models, in the order in which they are run.
 func Cases() []explore.Case {
-	return slices.Concat(lease.Cases(), data.Cases())
+	return slices.Concat(lease.Cases(), data.Cases(), aside.Cases())
 }
 
 // Options say what to run and where to print.

@@ -27,7 +27,7 @@ func TestCasesCanBeNamed(t *testing.T) {
 			t.Errorf("%q is there twice or says nothing", c.Name)
 		}
 		names[c.Name] = true
-		if strings.Contains(c.Name, "without") != (c.Want != explore.Holds) || (c.Want != explore.Holds) != (len(c.Rules) > 0) {
+		if strings.Contains(c.Name, ": without ") != (c.Want != explore.Holds) || (c.Want != explore.Holds) != (len(c.Rules) > 0) {
 			t.Errorf("%s: a case lacks a rule exactly when it names it and must not hold", c.Name)
 		}
 	}

@@ -20,9 +20,8 @@
 // read in one or two places, so that what a rule is worth can be seen by taking
 // it out.
 //
-// Left out, and where it is instead: clocks and failsafe (lease), numbers of
-// transactions (numbers), two acknowledgements (quorum), accepted losses
-// (loss), modes (modes). Simplified: a rewind is one step; a nudge row and a
+// Left out, and where it is instead: clocks and failsafe (lease); numbers of
+// transactions, two acknowledgements, accepted losses, modes (aside). Simplified: a rewind is one step; a nudge row and a
 // re-attachment are one step; a kept tail is a log that survives the restart; a
 // fetch is one step; what a host reports of itself is as new as what is read.
 package data
