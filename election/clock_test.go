@@ -5,6 +5,7 @@ import (
 	"time"
 )
 
+// R2.
 func TestMargin(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -38,6 +39,7 @@ func TestOptionsMayOnlyRaiseTheMargin(t *testing.T) {
 	}
 }
 
+// R1: both clocks must be before the deadline.
 func TestDeadlineIsTheNearerOfBothClocks(t *testing.T) {
 	start := time.Now()
 	at := func(mono, boot time.Duration) Instant { return Instant{mono: start.Add(mono), boot: boot} }

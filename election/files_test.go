@@ -22,6 +22,7 @@ import (
 // directory, says so and holds it until its input ends.
 const lockHolderDir = "ELECTION_TEST_LOCK_DIR"
 
+// R6: two agents on one host are impossible.
 func TestHoldLockInAnotherProcess(t *testing.T) {
 	dir := os.Getenv(lockHolderDir)
 	if dir == "" {

@@ -31,6 +31,7 @@ func drawPath(t *rapid.T, ttl time.Duration, label string) path {
 // TestDeadlineIsNeverLaterThanExpiryLessMargin is the safety of everything that
 // rests on a lease: whatever happens to requests and answers, at no time may more
 // be left than until the lease's end at etcd, less the margin.
+// R1, R2.
 func TestDeadlineIsNeverLaterThanExpiryLessMargin(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ttl := time.Duration(rapid.IntRange(1, 3).Draw(rt, "ttl")) * time.Second

@@ -18,6 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // leftAt returns what is left of the session's deadline now.
 func leftAt(s *Session, clock Clock) time.Duration { return s.Deadline().Left(clock.Now()) }
 
+// R1.
 func TestDeadlineCountsFromBeforeTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, fakes, members := newFakes(2*time.Second, 1)

@@ -207,6 +207,7 @@ func TestAckerSetIsWrittenWithCare(t *testing.T) {
 }
 
 // TestProofNeedsAckersOrTheLastWriter counts the bids again, in the plainest way.
+// R30.
 func TestProofNeedsAckersOrTheLastWriter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := aView(t).Cluster

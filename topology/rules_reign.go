@@ -342,7 +342,8 @@ func (v *View) leavers() []HostID {
 	return slices.DeleteFunc(sortedKeys(v.Cluster.Reign.Value.Ackers), func(id HostID) bool { return v.leaves(id) == "" })
 }
 
-// leaves says why an acker should leave the set, or nothing.
+// leaves says why an acker should leave the set, or nothing. A member is one run
+// of one mysqld: another run of it has promised nothing (R25).
 func (v *View) leaves(id HostID) string {
 	e, live := v.Cluster.Hosts[id]
 	name := nameOf(v.Cluster, id)

@@ -7,6 +7,7 @@ import (
 	"github.com/mmm-ha/mmm/topology"
 )
 
+// R35.
 func TestManualModeElectsOnlyByOrder(t *testing.T) {
 	s := begin(t)
 	w := s.write()
@@ -50,6 +51,7 @@ func (s *stage) nobodyRuns(last topology.Rev) {
 	}
 }
 
+// R35: fences go on in every mode.
 func TestPassiveModeMovesNothingButFences(t *testing.T) {
 	s := begin(t)
 	w := s.write()

@@ -28,6 +28,7 @@ func TestCleanStopKeepsNothing(t *testing.T) {
 
 // Fact (rows 5, 6): a killed writer takes its unacknowledged tail off at the next
 // start. The copy that was made before has it.
+// R14: before a mysqld that was not stopped cleanly starts again.
 func TestCrashKeepsWhatTheRestartThrowsAway(t *testing.T) {
 	w := writer(t)
 	must(t, w.ops.BecomeSource(patiently(t)))

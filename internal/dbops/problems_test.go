@@ -17,6 +17,7 @@ func TestTheHarnessHasNoProblems(t *testing.T) {
 }
 
 // One server has every bad setting at once: each must be named with its line.
+// R14.
 func TestProblemsNameEachBadSetting(t *testing.T) {
 	h := dbopstest.Start(t)
 	h.Stop()

@@ -96,6 +96,7 @@ var ways = []struct {
 	{"own address", here, "192.0.2.1"}, {"own address, IPv6", here, "2001:db8::1"},
 }
 
+// R7: without an element the port is closed.
 func TestClosedPortRefusesEveryClientAndAnOpenOneNone(t *testing.T) {
 	if !inNamespaces(t) {
 		return
@@ -352,6 +353,7 @@ func answers(t *testing.T, addr string) bool {
 	return !strings.Contains(state, "FAILED")
 }
 
+// R10.
 func TestVirtualAddressIsAnsweredForOnlyWhileItIsServed(t *testing.T) {
 	if !inNamespaces(t) {
 		return

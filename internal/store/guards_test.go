@@ -16,6 +16,7 @@ import (
 
 // TestWriteIsRefusedWhenItsGuardIsBroken sets a cluster up, breaks ONE guard of
 // one function, and looks that the call says ErrGuard and names the key.
+// R16, R20: every write of a reign names the epoch and what it rests on.
 func TestWriteIsRefusedWhenItsGuardIsBroken(t *testing.T) {
 	e := storetest.Start(t)
 	for i, tt := range slices.Concat(brokenWrites, brokenReigns, brokenOrders) {
@@ -276,6 +277,7 @@ func TestRefusedHandOverChangesNoKey(t *testing.T) {
 	}
 }
 
+// R15: the key is put once, and its revision is the epoch.
 func TestCampaignPutsWriterAndPhaseOfOneEpoch(t *testing.T) {
 	b := newBed(t)
 	lease, epoch := b.reign("db1")
