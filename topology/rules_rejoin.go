@@ -196,7 +196,7 @@ func (v *View) unproven() string {
 	switch foreign := v.Seen.Suspect.Confirmed(v.Now); {
 	case v.Probe.Unfinished:
 		return "a rewind of it was interrupted"
-	case unproven(v.Probe.Replication) != "":
+	case unproven(v.Probe.Replication) != "" && !forgets(v.Cluster, v.Probe.Replication.Error):
 		return unproven(v.Probe.Replication)
 	case len(foreign) > 0:
 		return "it holds " + foreign[len(foreign)-1] + ", which the last writer never had"

@@ -78,6 +78,8 @@ func judge(c Cluster, id HostID, r Report) Judgement {
 	case len(r.Foreign) > 0:
 		return Judgement{Standing: Parted, GTIDs: r.Foreign, Named: named,
 			Why: fmt.Sprintf("it holds %s, which %s never had", strings.Join(r.Foreign, ", "), writer)}
+	case forgets(c, said):
+		return Judgement{}
 	case Diverged(said) && line.Covers(named):
 		return Judgement{Standing: Short, Why: fmt.Sprintf("%s has %s in its history, but no longer in its binlogs", writer, named)}
 	case Diverged(said):

@@ -46,7 +46,10 @@ func TestStandingsAndTheirGrounds(t *testing.T) {
 			me.Replication.Error = to + "The binlog on the master is missing the GTID 0-1-41 requested by the slave (even though both a prior and a subsequent sequence number does exist), and GTID strict mode is enabled'"
 		}},
 		{"asks for what is of the history, but in no binlog", "SHORT", "no longer in its binlogs", func(_ *Cluster, me, _ *Report) {
-			me.Replication.Error = to + "connecting slave requested to start from GTID 0-1-102, which is not in the master's binlog'"
+			me.Replication.Error = to + "connecting slave requested to start from GTID 0-1-40, which is not in the master's binlog'"
+		}},
+		{"is denied what only this reign can have written", "", "", func(_ *Cluster, me, _ *Report) {
+			me.Replication.Error = to + "connecting slave requested to start from GTID 0-1-102, which is not in the master's binlog. Since the master's binlog contains GTIDs with higher sequence numbers, it probably means that the slave has diverged'"
 		}},
 		{"asks for what is purged", "SHORT", "purged", func(_ *Cluster, me, _ *Report) {
 			me.Replication.Error = to + "Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old and required binlog files have been purged.'"

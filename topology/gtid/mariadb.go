@@ -84,6 +84,14 @@ func (p position) union(o position) position {
 	return slices.CompactFunc(all, func(a, b triple) bool { return a.domain == b.domain }) // keeps the first
 }
 
+func (p position) continues(o position) bool {
+	other := func(t triple) bool {
+		theirs, ok := o.find(t.domain)
+		return !ok || t.server != theirs.server || t.number < theirs.number
+	}
+	return len(p) > 0 && !slices.ContainsFunc(p, other)
+}
+
 func (p position) highest() uint64 {
 	var h uint64
 	for _, t := range p {

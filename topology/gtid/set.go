@@ -29,6 +29,11 @@ func (s Set) Equal(o Set) bool {
 	return slices.Equal(s.mariadb, o.mariadb) && slices.EqualFunc(s.mysql, o.mysql, stretch.equal)
 }
 
+// Continues reports whether s was written by whoever wrote the end of o, and not
+// before it: in each MariaDB domain of s the server is that of o, the number not
+// lower. The empty set and those of MySQL continue nothing.
+func (s Set) Continues(o Set) bool { return s.mariadb.continues(o.mariadb) }
+
 // Minus is what s has and o lacks; it is empty exactly when o contains s.
 //
 // For MySQL it is the difference of the sets. MariaDB cannot write a difference,
