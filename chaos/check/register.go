@@ -65,6 +65,7 @@ func register(h *history.History) Finding {
 		switch porcupine.CheckOperationsTimeout(oneRegister, ops, registerTime) {
 		case porcupine.Illegal:
 			f.violate("register %s: no order of its %d operations explains what was read", key, len(ops))
+		case porcupine.Ok:
 		case porcupine.Unknown:
 			f.Undecided = append(f.Undecided, fmt.Sprintf("register %s: not decided within %v", key, registerTime))
 		}

@@ -90,13 +90,18 @@ func (g *cgroup) is(line string) (bool, error) {
 // kill ends everything in the group at once, frozen or not.
 func (g *cgroup) kill() error { return g.write("cgroup.kill", "1") }
 
-// close removes the group, which must be empty.
-func (g *cgroup) close(ctx context.Context) error {
+// close removes the group, which must be empty, or become so at once.
+func (g *cgroup) close() error {
 	defer g.fd.Close()
-	return until(ctx, processEnds, "the control group is gone", func() (bool, error) {
+	for end := time.Now().Add(processEnds); ; time.Sleep(pollEvery) {
 		err := os.Remove(g.dir)
-		return err == nil || errors.Is(err, os.ErrNotExist), err
-	})
+		if err == nil || errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("remove control group: %w", err)
+		}
+	}
 }
 
 // FreezeHost stops everything on a host in one step, as a pause of its virtual

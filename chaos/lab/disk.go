@@ -118,14 +118,16 @@ func (m *machine) awaitNoLoop() error {
 	if name == "" {
 		return nil
 	}
-	return until(context.Background(), processEnds, "the disk of "+m.Name+" is free", func() (bool, error) {
+	for end := time.Now().Add(processEnds); ; time.Sleep(pollEvery) {
 		text, err := os.ReadFile("/sys/block/" + name + "/loop/backing_file")
-		if errors.Is(err, os.ErrNotExist) {
-			return true, nil
-		}
 		// The device may serve somebody else by now.
-		return err == nil && !strings.Contains(string(text), m.image()), err
-	})
+		if errors.Is(err, os.ErrNotExist) || err == nil && !strings.Contains(string(text), m.image()) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("wait until the disk of %s is free: %s still has it", m.Name, name)
+		}
+	}
 }
 
 // onDisk runs f with the datadir of a host as a path that this process can use.

@@ -74,7 +74,7 @@ func (m *machine) powerOn(ctx context.Context, cgroups bool) (*boot, error) {
 	b, err := m.spawn(group)
 	if err != nil {
 		if group != nil {
-			err = errors.Join(err, group.close(ctx))
+			err = errors.Join(err, group.close())
 		}
 		return nil, fmt.Errorf("start host %s: %w", m.Name, err)
 	}
@@ -159,7 +159,7 @@ func (b *boot) powerOff() (err error) {
 		if err := b.group.kill(); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, b.group.close(context.Background())) }()
+		defer func() { err = errors.Join(err, b.group.close()) }()
 	}
 	if err := b.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill init: %w", err)

@@ -202,10 +202,10 @@ func killMembers(ctx context.Context, s *site, _ *act) error {
 // startMembers starts every member that is down and has power.
 func startMembers(ctx context.Context, s *site, _ *act) error {
 	return eachMember(s, func(host string) error {
-		if u, err := s.unit(ctx, host, lab.UnitEtcd); err != nil || u.PID != 0 || !u.Held {
-			return nil // without power, or running
+		if u, err := s.unit(ctx, host, lab.UnitEtcd); err == nil && u.PID == 0 && u.Held {
+			return s.bed.StartEtcd(ctx, host)
 		}
-		return s.bed.StartEtcd(ctx, host)
+		return nil // without power, or running
 	})
 }
 
@@ -228,12 +228,11 @@ func healEtcd(ctx context.Context, s *site, a *act) error { return s.bed.CutEtcd
 func switchOver(ctx context.Context, s *site, a *act) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	out, err := s.bed.Ctl(ctx, "switchover", "--to", a.host, "--yes", "--reason", "storm")
 	a.note = "done"
-	if err != nil {
+	if out, err := s.bed.Ctl(ctx, "switchover", "--to", a.host, "--yes", "--reason", "storm"); err != nil {
 		a.note = "refused or undone: " + firstLine(out)
 	}
-	return nil
+	return nil //nolint:nilerr // see above
 }
 
 func setOffline(ctx context.Context, s *site, a *act) error {

@@ -29,7 +29,7 @@ type site struct {
 func newSite(ctx context.Context, bed *lab.Bed) (*site, error) {
 	s := &site{bed: bed}
 	var err error
-	if s.ways, err = bed.WaysToEtcd(lab.ClientHost); err != nil {
+	if s.ways, err = bed.WaysToEtcd(lab.ClientHost); err != nil { //nolint:contextcheck // they live until close
 		return nil, err
 	}
 	if s.etcd, err = store.Open(ctx, store.Options{Endpoints: s.ways.Endpoints, Cluster: "shop"}); err == nil {
