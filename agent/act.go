@@ -71,6 +71,7 @@ var hands = map[topology.Kind]hand{
 	topology.StopForOrder: {do: (*Agent).stopForOrder, limit: limitServer, fresh: true},
 	topology.HandOver:     {do: (*Agent).handOver, limit: limitEtcd, event: true, fresh: true},
 	topology.Undo:         {do: (*Agent).settle, limit: limitEtcd, event: true},
+	topology.SetSource:    {do: (*Agent).setSource, limit: limitServer, event: true, fresh: true},
 	topology.LeaveSource:  {do: (*Agent).leaveSource, limit: limitServer, fresh: true},
 	topology.StartSQL:     {do: (*Agent).startSQL, limit: limitServer, fresh: true},
 	topology.Follow:       {do: (*Agent).follow, limit: limitServer, event: true, fresh: true},
@@ -194,6 +195,11 @@ func sentence(self string, o step.Outcome) string {
 		return self + " closed what it served"
 	case topology.Replay:
 		return fmt.Sprintf("%s took in what its last mysqld had kept to itself, up to %s", self, act.Position)
+	case topology.SetSource:
+		if act.On {
+			return fmt.Sprintf("%s waits for acknowledgements again: %s can give them", self, act.Host)
+		}
+		return self + " WRITES WITHOUT ACKNOWLEDGEMENTS from now on: what it writes is lost if it is lost"
 	case topology.Bury:
 		return fmt.Sprintf("%s is no longer missed since epoch %d was given up", act.Host, act.Tombstone.Epoch)
 	case topology.Fetch:

@@ -8,6 +8,7 @@ import (
 	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
 )
 
 // acceptedLoss is the part of a campaign that rests on an operator's word; nil
@@ -43,4 +44,17 @@ func (a *Agent) bury(ctx context.Context, j job) (step.Note, error) {
 // that is placed next says so.
 func (a *Agent) replay(ctx context.Context, j job) (step.Note, error) {
 	return nil, a.db.Replay(ctx, a.opt.MySQL.Datadir, j.Kept.Run)
+}
+
+// setSource makes commits wait for acknowledgements, or for nobody. That nobody
+// acknowledges is seen in etcd by then (R24).
+func (a *Agent) setSource(ctx context.Context, j job) (step.Note, error) {
+	if !j.On {
+		return step.WaitsAgain(gtid.Set{}), a.db.WaitForNobody(ctx)
+	}
+	pos, err := a.db.WaitAgain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return step.WaitsAgain(pos), nil
 }

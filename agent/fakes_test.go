@@ -232,6 +232,14 @@ func (d *fakeDB) DisconnectReplica(ctx context.Context, _ netip.Addr) (int, erro
 	return 1, d.do(ctx, "disconnect", func(*topology.Probe) {})
 }
 
+func (d *fakeDB) WaitForNobody(ctx context.Context) error {
+	return d.do(ctx, "wait-for-nobody", func(p *topology.Probe) { p.SemiSource, p.Waiting = false, 0 })
+}
+
+func (d *fakeDB) WaitAgain(ctx context.Context) (gtid.Set, error) {
+	return d.now().Position, d.do(ctx, "wait-again", func(p *topology.Probe) { p.SemiSource = true })
+}
+
 func (d *fakeDB) Replay(ctx context.Context, _ string, _ topology.Incarnation) error {
 	return d.do(ctx, "replay", func(p *topology.Probe) { p.Kept = nil })
 }

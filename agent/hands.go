@@ -35,6 +35,8 @@ type database interface {
 	DisconnectReplica(ctx context.Context, addr netip.Addr) (int, error)
 	KillIdleClients(ctx context.Context) (int, error)
 	Rewind(ctx context.Context, r dbops.Rewind) (dbops.Rewound, error)
+	WaitForNobody(ctx context.Context) error
+	WaitAgain(ctx context.Context) (gtid.Set, error)
 	Replay(ctx context.Context, datadir string, run topology.Incarnation) error
 }
 

@@ -34,6 +34,7 @@ const (
 	StartSQL     Kind = "start-sql"       // the SQL thread runs while the IO thread lives
 	Rewind       Kind = "rewind"          // archive what the writer never had, and go back to before (R47)
 	SetSemi      Kind = "set-semi"        // acknowledge, or stop acknowledging (R22, R39)
+	SetSource    Kind = "set-source"      // commits wait for acknowledgements, or no longer (R22, R24)
 	Drain        Kind = "drain"           // planned switchover: stop writing here (R42)
 	StopForOrder Kind = "target-ready"    // planned switchover: this host has everything (R42)
 	HandOver     Kind = "hand-over"       // planned switchover: the key changes hands (R43)
@@ -107,7 +108,7 @@ type Action struct {
 	Shun     []netip.Addr // replicas that may not attach, for OpenDoor, CutAcker and SetShun
 	Position gtid.Set
 	Jump     uint64    // sequence number of the epoch row (R37)
-	On       bool      // for SetSemi
+	On       bool      // for SetSemi and SetSource
 	Line     gtid.Line // for Rewind: of the writer
 	OnlyOwn  bool      // for Rewind: nothing but the cluster's own rows
 	Of       string    // for Rewind: what it repairs, for Refusal
@@ -148,9 +149,9 @@ func (a Action) String() string {
 		fmt.Fprintf(&b, " ackers=%d", len(a.Reign.Ackers))
 	case a.Order != nil:
 		fmt.Fprintf(&b, " %s", a.Order.Step)
-	case a.Kind == SetSemi && a.On:
+	case (a.Kind == SetSemi || a.Kind == SetSource) && a.On:
 		b.WriteString(" on")
-	case a.Kind == SetSemi:
+	case a.Kind == SetSemi || a.Kind == SetSource:
 		b.WriteString(" off")
 	}
 	return b.String()

@@ -47,6 +47,8 @@ var faults = map[string]func(*teller, []string) error{
 				s.Recovery.AutoSetOnline = Duration(lasting(v))
 			case "rejoin":
 				s.Recovery.Rejoin = RejoinPolicy(v)
+			case "durability":
+				s.Durability = Durability(v)
 			case "prefer":
 				s.Roles.Writer.Prefer = v
 			case "without":

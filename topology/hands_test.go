@@ -84,6 +84,8 @@ func (w *world) write(h *host, t string) {
 	h.done++
 	if h.counts {
 		h.waiting++
+	} else {
+		w.acked[t] = true
 	}
 }
 
@@ -205,6 +207,14 @@ func (w *world) doServer(h *host, a Action) error {
 	case BecomeSource:
 		h.source, h.reads, h.linked, h.applies, h.semi, h.counts = "", false, false, false, false, true
 		h.seen.Shunned = nil
+	case SetSource:
+		h.counts, h.seen.Guard = a.On, gtid.Set{}
+		if a.On {
+			h.seen.Guard = end(h.log[:h.done])
+		} else {
+			h.waiting = 0
+			w.acknowledge(h)
+		}
 	case LeaveSource:
 		h.counts = false
 	case Follow:

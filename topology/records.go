@@ -65,6 +65,7 @@ type Memory struct {
 	Seen    Incarnation `json:"seen,omitempty"` // the mysqld that Since speaks of
 	Since   time.Time   `json:"since"`          // when Seen was first met, not cleared
 	Why     string      `json:"why,omitempty"`
+	Asked   Rev         `json:"asked,omitempty"`   // of a set-online that counts though this was written after it
 	Fresh   bool        `json:"fresh,omitempty"`   // it came with an empty datadir while others had data (R48)
 	Verdict string      `json:"verdict,omitempty"` // why it cannot follow, last said; empty: it can
 	Void    *Void       `json:"void,omitempty"`    // of what its acknowledgements prove nothing
@@ -96,6 +97,8 @@ type Report struct {
 	EpochRow    Rev         `json:"epochRow,omitempty"` // highest epoch whose row this host has received
 	Stuck       bool        `json:"stuck,omitempty"`    // of a writer: somebody waits although it has nudged (R27)
 	Lag         *Duration   `json:"lag,omitempty"`      // nil: unknown, which is never zero
+	Awaits      gtid.Set    `json:"awaits,omitzero"`    // of a writer: what it waits for until somebody has received it (R22, R23)
+	Reached     gtid.Set    `json:"reached,omitzero"`   // what the writer awaits, once it is received here
 	Unable      string      `json:"unable,omitempty"`   // why this host cannot be writer; empty: it can
 	Checks      []Check     `json:"checks,omitempty"`   // with hysteresis, counted by the host itself
 
@@ -166,6 +169,7 @@ type Reign struct {
 	W           int                    `json:"w"`
 	Voters      []HostID               `json:"voters"`
 	Closed      *gtid.Set              `json:"closed,omitempty"` // last position of a clean stop (R60)
+	Alone       time.Time              `json:"alone,omitzero"`   // since when nobody acknowledges (R24)
 }
 
 // Bid is key bids/<id> (R28).

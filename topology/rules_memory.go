@@ -51,7 +51,7 @@ var memoryRules = []Rule{
 		}),
 		Then: func(v *View) []Action {
 			m := v.memory().Value
-			m.Seen, m.Since, m.Why = v.Probe.Incarnation, v.Now, "mysqld was restarted"
+			m.Seen, m.Since, m.Why, m.Asked = v.Probe.Incarnation, v.Now, "mysqld was restarted", 0
 			m.Flaps = recent(append(slices.Clone(m.Flaps), v.Now), v.Now, v.Cluster.Spec.Value.Recovery.FlapDuration.D())
 			return v.remember(m)
 		},
@@ -102,7 +102,16 @@ func (v *View) clearable() (string, bool) {
 // that it fell. Revisions tell which came first; clocks of two machines do not.
 func (v *View) askedOnline() bool {
 	i := v.Cluster.Intents[v.Self]
-	return i.Present() && i.Value.Want == WantOnline && i.Rev > v.memory().Rev
+	return i.Present() && i.Value.Want == WantOnline && (i.Rev > v.memory().Rev || i.Rev == v.memory().Value.Asked)
+}
+
+// noteDown writes memory for a cause that takes nothing back of what an operator
+// has said: his set-online counts as if it had come after it.
+func (v *View) noteDown(m Memory) []Action {
+	if v.askedOnline() {
+		m.Asked = v.Cluster.Intents[v.Self].Rev
+	}
+	return v.remember(m)
 }
 
 // recent keeps the times within the window, newest last.

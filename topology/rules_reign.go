@@ -171,7 +171,7 @@ var reignRules = []Rule{
 		Then: func(v *View) []Action {
 			rep, id := v.joiner()
 			r := v.reign()
-			r.Ackers[id] = rep.Incarnation
+			r.Ackers[id], r.Alone = rep.Incarnation, time.Time{}
 			return v.putReign(r, rep.Name)
 		},
 	},
@@ -205,9 +205,11 @@ func (v *View) open() []Action {
 func (v *View) shun() []netip.Addr {
 	var out []netip.Addr
 	for _, h := range v.Cluster.Spec.Value.Hosts {
-		_, id, live := v.Cluster.ReportOf(h.Name)
+		rep, id, live := v.Cluster.ReportOf(h.Name)
 		_, acks := v.Cluster.Reign.Value.Ackers[id]
-		counted := live && acks && v.leaves(id) == "" || id != "" && id == heir(v.Cluster)
+		_, alone := Alone(v.Cluster)
+		comes := alone && live && fitAcker(v.Cluster, rep)
+		counted := comes || live && acks && v.leaves(id) == "" || id != "" && id == heir(v.Cluster)
 		if h.Name != v.Self && !counted {
 			out = append(out, h.Address)
 		}
@@ -370,19 +372,22 @@ func (v *View) leaves(id HostID) string {
 
 // narrow takes the next step in letting ackers go: each is cut off, those that
 // stay must hold what the writer had at that moment, then the set is written.
-// It never becomes empty: while nobody stays, the new run of a mysqld that goes
-// takes its place, or everything waits (R24).
+// While nobody stays, the new run of a mysqld that goes takes its place, or
+// everything waits; the set becomes empty only where the operator prefers that (R24).
 func (v *View) narrow() []Action {
 	r, leaving := v.reign(), v.leavers()
 	for _, id := range leaving {
 		delete(r.Ackers, id)
 	}
 	if len(r.Ackers) == 0 {
-		id := heir(v.Cluster)
-		if id == "" {
+		switch id := heir(v.Cluster); {
+		case id != "":
+			r.Ackers[id] = v.Cluster.Hosts[id].Value.Incarnation
+		case v.mayGoAlone():
+			r.Alone = v.Now
+		default:
 			return nil
 		}
-		r.Ackers[id] = v.Cluster.Hosts[id].Value.Incarnation
 	}
 	for _, id := range leaving {
 		if _, cut := v.Seen.Cut[id]; !cut {
@@ -395,7 +400,7 @@ func (v *View) narrow() []Action {
 		return nil
 	}
 	for _, id := range leaving {
-		if v.holders(r.Ackers, v.Seen.Cut[id]) < r.W {
+		if len(r.Ackers) > 0 && v.holders(r.Ackers, v.Seen.Cut[id]) < r.W {
 			return nil
 		}
 	}
@@ -430,7 +435,7 @@ func (v *View) joiner() (Report, HostID) {
 	for _, id := range v.replicas() {
 		rep := v.Cluster.Hosts[id].Value
 		_, in := v.Cluster.Reign.Value.Ackers[id]
-		if !in && fitAcker(v.Cluster, rep) && !offLine(v.Cluster, rep) {
+		if !in && fitAcker(v.Cluster, rep) && !offLine(v.Cluster, rep) && (!v.alone() || v.caught(rep)) {
 			return rep, id
 		}
 	}

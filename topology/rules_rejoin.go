@@ -28,7 +28,7 @@ var rejoinRules = []Rule{
 		Then: func(v *View) []Action {
 			m := v.memory().Value
 			m.Verdict = v.judgement().text()
-			return v.remember(m)
+			return v.noteDown(m)
 		},
 	},
 	{
@@ -40,7 +40,7 @@ var rejoinRules = []Rule{
 		Then: func(v *View) []Action {
 			m := v.memory().Value
 			m.Void = &Void{Incarnation: v.Probe.Incarnation, Reign: v.Cluster.Reign.Value.Epoch}
-			return v.remember(m)
+			return v.noteDown(m)
 		},
 	},
 	{
@@ -77,7 +77,7 @@ var rejoinRules = []Rule{
 		Then: func(v *View) []Action {
 			m := v.memory().Value
 			m.Void = nil
-			return v.remember(m)
+			return v.noteDown(m)
 		},
 	},
 	{

@@ -87,8 +87,11 @@ type Timing struct {
 // Durability says what happens when nobody is left to acknowledge.
 type Durability string
 
-// Lossless never acknowledges a write that only one host has.
-const Lossless Durability = "lossless"
+// The policies.
+const (
+	Lossless  Durability = "lossless"  // a write that only one host has is never acknowledged: writes stop first
+	Available Durability = "available" // when nobody is left to acknowledge, the writer goes on alone, and says so
+)
 
 // Recovery says when a host that came back is trusted again.
 type Recovery struct {

@@ -38,7 +38,7 @@ var befalls = []string{
 	"hang HOST", "blind HOST", "sighted HOST", "set HOST slow=yes", "set HOST slow=no", "set HOST deaf=yes", "set HOST away=yes", "set HOST away=no",
 	"set HOST writable=yes", "set-offline HOST", "set-online HOST", "switchover HOST", "elect HOST", "tick 1s", "tick 5s", "tick 2m",
 	"outage", "outage", "ask HOST", "ask HOST", "etcd-back", "etcd-back without-leases", "mode manual", "mode passive", "mode active", "pin .111 HOST", "unpin .111",
-	"set HOST prestart=yes", "set HOST waiting=1", "failover HOST",
+	"set HOST prestart=yes", "set HOST waiting=1", "failover HOST", "settings durability=available",
 }
 
 func (k *walk) step(t *rapid.T) {

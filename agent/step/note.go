@@ -25,7 +25,7 @@ func Began(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID,
 		s.Seen.Rev = max(s.Seen.Rev, rev)
 		s.Seen.Epoch = max(s.Seen.Epoch, epoch)
 		s.Seen.Cut = map[topology.HostID]gtid.Set{}
-		s.Seen.Acked, s.Seen.Shunned, s.Seen.InDoubt = time.Time{}, nil, false
+		s.Seen.Acked, s.Seen.Shunned, s.Seen.InDoubt, s.Seen.Guard = time.Time{}, nil, false, gtid.Set{}
 	}
 }
 
@@ -150,4 +150,10 @@ func Drained(rev topology.Rev, now time.Time) Note {
 		Wrote(rev)(s)
 		s.Seen.Drained = now
 	}
+}
+
+// WaitsAgain notes where a writer that was alone stood when it began to wait for
+// somebody again (R22); empty: it waits for nobody.
+func WaitsAgain(pos gtid.Set) Note {
+	return func(s *State) { s.Seen.Guard = pos }
 }

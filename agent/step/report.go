@@ -26,6 +26,11 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks), Stuck: stuck,
 		Past: s.past,
 	}
+	v := s.View(Reading{})
+	r.Awaits = v.Awaits()
+	if w := s.Cluster.Hosts[s.Cluster.Writer.Value.ID].Value.Awaits; !w.Empty() && p.Received.Contains(w) {
+		r.Reached = w // another fact than before, so that it is told at once, with the position
+	}
 	if len(p.Problems) > 0 {
 		r.Unable = p.Problems[0]
 	}

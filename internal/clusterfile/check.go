@@ -10,9 +10,6 @@ import (
 	"github.com/mmm-ha/mmm/topology"
 )
 
-// available is the durability that the format knows and this version refuses.
-const available = "available"
-
 // label is what a cluster or a host may be called: it is a part of etcd keys
 // and of MMM's output, so neither slashes nor brackets nor blanks.
 var label = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
@@ -33,11 +30,9 @@ func (c *collector) check(d *document) {
 	c.checkWriterRole(d)
 	c.checkReaderRole(d)
 	switch {
-	case !d.durability.set(), d.durability.v == string(topology.Lossless):
-	case d.durability.v == available:
-		c.add(d.durability.at, "durability available is not built yet; write lossless: a write is acknowledged only when two hosts have it")
+	case !d.durability.set(), d.durability.v == string(topology.Lossless), d.durability.v == string(topology.Available):
 	default:
-		c.add(d.durability.at, "unknown durability %q; write %s", d.durability.v, topology.Lossless)
+		c.add(d.durability.at, "unknown durability %q; write %s or %s", d.durability.v, topology.Lossless, topology.Available)
 	}
 	if t := d.timing; t.ttl.set() && t.ttl.v.D()%1e9 != 0 {
 		c.add(t.ttl.at, "ttl must be whole seconds, because etcd counts leases so")

@@ -58,7 +58,7 @@ func (d *document) spec() topology.Spec {
 			ProbeLimit: d.timing.probeLimit.or(probeLimitDefault),
 			Misses:     d.timing.misses.or(missesDefault),
 		},
-		Durability: topology.Lossless,
+		Durability: topology.Durability(d.durability.or(string(topology.Lossless))),
 		Recovery: topology.Recovery{
 			AutoSetOnline: d.recovery.autoSetOnline.or(autoSetOnlineDefault),
 			FlapCount:     d.recovery.flapCount.or(flapCountDefault),

@@ -150,6 +150,10 @@ func problems(cl topology.Cluster, now time.Time) []string {
 	if paused(cl) {
 		out = append(out, fmt.Sprintf("writes are paused: the writer is being moved to %s", cl.Switchover.Value.Target))
 	}
+	if since, alone := topology.Alone(cl); alone {
+		out = append(out, fmt.Sprintf("%s writes WITHOUT ACKNOWLEDGEMENTS since %s ago (durability: available): what it writes is lost if it is lost, and then nobody else opens by itself",
+			cl.Writer.Value.Name, ago(now.Sub(since))))
+	}
 	out = append(out, tombstones(cl, now)...)
 	if open := unfenced(cl); len(open) > 0 {
 		out = append(out, fmt.Sprintf("fence: none on %s: when the agent there dies or hangs, NOTHING keeps clients from writing to a writer that was replaced", strings.Join(open, ", ")))
