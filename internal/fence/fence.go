@@ -21,11 +21,11 @@ type Options struct {
 // Manager keeps the table of one agent. There must be only one per network
 // namespace: two would overwrite each other. Its methods may be called from
 // several goroutines; each runs to its end before the next starts. They act in
-// the network namespace of the calling thread, and each takes 0.3 s at most:
+// the network namespace of the thread that called first, and each takes 0.3 s at most:
 // ErrUnknownOutcome if the kernel has not answered by then.
 type Manager struct {
 	log  *slog.Logger
-	dial dialer
+	line *line
 
 	mu        sync.Mutex
 	installed bool
@@ -37,7 +37,7 @@ type Manager struct {
 
 // New returns a Manager that has not touched anything yet.
 func New(o Options) *Manager {
-	return &Manager{log: o.Log, dial: dialKernel}
+	return &Manager{log: o.Log, line: newLine()}
 }
 
 // Install makes the table, with empty lists, in one step; what an earlier run
@@ -69,14 +69,14 @@ func (m *Manager) Remove(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.installed, m.have, m.generation = false, lists{}, 0
-	c, err := m.dial(ctx)
+	c, err := m.line.dial(ctx)
 	if err != nil {
 		return fmt.Errorf("remove packet filter table %s: %w", tableName, err)
 	}
 	t := newTable()
 	c.AddTable(t.Table) // so that there is one to delete
 	c.DelTable(t.Table)
-	if err := explain(c.Flush()); err != nil {
+	if err := m.line.flush(c); err != nil {
 		return fmt.Errorf("remove packet filter table %s: %w", tableName, err)
 	}
 	m.log.Info("packet filter table removed", "table", tableName)
@@ -161,20 +161,21 @@ func (m *Manager) change(ctx context.Context, what string, list []netip.AddrPort
 // intact says whether the kernel's rules are those that m.have says. Most times
 // the generation tells; if anybody has changed any rule since, they are read.
 func (m *Manager) intact(ctx context.Context) (bool, error) {
-	now, err := generation(ctx)
+	now, err := m.line.generation(ctx)
 	if err != nil {
 		return false, err
 	}
 	if m.generation != 0 && now == m.generation {
 		return true, nil
 	}
-	c, err := m.dial(ctx)
+	c, err := m.line.dial(ctx)
 	if err != nil {
 		return false, err
 	}
 	if !newTable().matches(c, m.have) {
 		return false, ctx.Err() // out of time is no finding
 	}
+	m.line.done()
 	m.generation = now // asked before the rules were read: a later change is not missed
 	return true, nil
 }
@@ -182,7 +183,7 @@ func (m *Manager) intact(ctx context.Context) (bool, error) {
 // write brings the kernel to want in one step: the sets that differ, or the
 // whole table anew. What it leaves behind is read back once.
 func (m *Manager) write(ctx context.Context, want lists, whole bool) error {
-	c, err := m.dial(ctx)
+	c, err := m.line.dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -198,7 +199,7 @@ func (m *Manager) write(ctx context.Context, want lists, whole bool) error {
 	// Not known until it is read back. If that fails the next call finds what the
 	// kernel has differs from m.have, or not, and acts on what it finds.
 	m.generation = 0
-	if err := explain(c.Flush()); err != nil {
+	if err := m.line.flush(c); err != nil {
 		return err
 	}
 	m.have = want

@@ -258,7 +258,9 @@ func TestOnlyAdmittedHostsReachAGuardedPort(t *testing.T) {
 // generationNow asks for the generation of rules.
 func generationNow(t *testing.T) uint32 {
 	t.Helper()
-	n, err := generation(t.Context())
+	k := newLine()
+	defer k.hangUp()
+	n, err := k.generation(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

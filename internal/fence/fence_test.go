@@ -1,7 +1,6 @@
 package fence
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -28,8 +27,8 @@ func hosts(texts ...string) []netip.Addr {
 // an error number.
 func answering(err error, errno unix.Errno) *Manager {
 	m := New(Options{Log: slog.New(slog.DiscardHandler)})
-	m.dial = func(context.Context) (*nftables.Conn, error) {
-		return nftables.New(nftables.WithTestDial(func(req []netlink.Message) ([]netlink.Message, error) {
+	m.line.open = func() (*nftables.Conn, *netlink.Conn, error) {
+		conn, failed := nftables.New(nftables.WithTestDial(func(req []netlink.Message) ([]netlink.Message, error) {
 			switch {
 			case err != nil:
 				return nil, err
@@ -38,6 +37,7 @@ func answering(err error, errno unix.Errno) *Manager {
 			}
 			return nltest.Error(int(errno), req)
 		}))
+		return conn, nil, failed
 	}
 	return m
 }
@@ -65,7 +65,7 @@ func TestKernelThatCannotIsToldApartFromOneThatMayNot(t *testing.T) {
 				t.Errorf("Reject = %v, want %v", err, ErrNotInstalled)
 			}
 			p := NewPort(Options{Log: m.log})
-			p.dial = m.dial
+			p.line = m.line
 			if err := p.Install(t.Context(), Layout{Port: 3306}); !errors.Is(err, tt.want) {
 				t.Errorf("Install of the gate = %v, want %v", err, tt.want)
 			}

@@ -27,9 +27,9 @@ type found struct {
 // load reads the gate. What cannot be read counts as not there: the library
 // hides why, most times there is none, and what else it may be shows when the
 // gate is written.
-func (t *gateTables) load(ctx context.Context, dial dialer, clock func() time.Duration) found {
+func (t *gateTables) load(ctx context.Context, k *line, clock func() time.Duration) found {
 	var f found
-	c, err := dial(ctx)
+	c, err := k.dial(ctx)
 	if err != nil {
 		return f
 	}
@@ -49,9 +49,12 @@ func (t *gateTables) load(ctx context.Context, dial dialer, clock func() time.Du
 	}
 	f.layout = f.layout.normal()
 	f.whole = err == nil && t.rulesStand(c) && slices.Equal(addrsIn(c, t.arpVIPs, &err), only4(f.layout.VIPs)) && err == nil
-	f.open, err = t.openUntil(ctx, dial, clock, f.layout.Port)
+	if f.whole { // else an answer may not have been read to its end
+		k.done()
+	}
+	f.open, err = t.openUntil(ctx, k, clock, f.layout.Port)
 	if err == nil {
-		f.served, f.servedUntil, err = t.servedNow(ctx, dial, clock)
+		f.served, f.servedUntil, err = t.servedNow(ctx, k, clock)
 	}
 	f.whole = f.whole && err == nil
 	return f
@@ -97,8 +100,8 @@ func only4(addrs []netip.Addr) []netip.Addr {
 }
 
 // openUntil reads until when the port is open; 0 is not at all.
-func (t *gateTables) openUntil(ctx context.Context, dial dialer, clock func() time.Duration, port uint16) (time.Duration, error) {
-	elements, err := read(ctx, dial, t.open)
+func (t *gateTables) openUntil(ctx context.Context, k *line, clock func() time.Duration, port uint16) (time.Duration, error) {
+	elements, err := k.elements(ctx, t.open)
 	if err != nil {
 		return 0, err
 	}
@@ -115,11 +118,11 @@ func (t *gateTables) openUntil(ctx context.Context, dial dialer, clock func() ti
 
 // servedNow reads which addresses this host may answer for: those that all
 // tables agree on.
-func (t *gateTables) servedNow(ctx context.Context, dial dialer, clock func() time.Duration) ([]netip.Addr, time.Duration, error) {
+func (t *gateTables) servedNow(ctx context.Context, k *line, clock func() time.Duration) ([]netip.Addr, time.Duration, error) {
 	counts := map[netip.Addr]int{}
 	until := forever
 	for _, s := range t.servedSets() {
-		elements, err := read(ctx, dial, s.set)
+		elements, err := k.elements(ctx, s.set)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -140,18 +143,6 @@ func (t *gateTables) servedNow(ctx context.Context, dial dialer, clock func() ti
 		until = 0
 	}
 	return sortedAddrs(out), until, nil
-}
-
-func read(ctx context.Context, dial dialer, set *nftables.Set) ([]nftables.SetElement, error) {
-	c, err := dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	elements, err := c.GetSetElements(set)
-	if err != nil {
-		return nil, fmt.Errorf("read set %s: %w", set.Name, err)
-	}
-	return elements, nil
 }
 
 // deadlineOf turns what an element has left into its deadline.

@@ -64,7 +64,7 @@ func (p *Port) build(c *nftables.Conn, t *gateTables) error {
 // commit sends one batch, which takes effect as a whole or not at all. If nobody
 // else has changed anything meanwhile, the rules are still known.
 func (p *Port) commit(ctx context.Context, orders func(*nftables.Conn, *gateTables) error) error {
-	c, err := p.dial(ctx)
+	c, err := p.line.dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,10 +73,10 @@ func (p *Port) commit(ctx context.Context, orders func(*nftables.Conn, *gateTabl
 	}
 	before := p.generation
 	p.generation = 0
-	if err := explain(c.Flush()); err != nil {
+	if err := p.line.flush(c); err != nil {
 		return err
 	}
-	if now, err := generation(ctx); err == nil && before != 0 && now == before+1 {
+	if now, err := p.line.generation(ctx); err == nil && before != 0 && now == before+1 {
 		p.generation = now
 	}
 	return nil
@@ -90,7 +90,9 @@ func (p *Port) publish() { p.published.Store(int64(p.open)) }
 func RemoveGate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
 	defer cancel()
-	c, err := dialKernel(ctx)
+	k := newLine()
+	defer k.hangUp()
+	c, err := k.dial(ctx)
 	if err != nil {
 		return fmt.Errorf("remove the gate of the client port: %w", err)
 	}
@@ -99,7 +101,7 @@ func RemoveGate(ctx context.Context) error {
 		c.AddTable(table) // so that there is one to delete
 		c.DelTable(table)
 	}
-	if err := explain(c.Flush()); err != nil {
+	if err := k.flush(c); err != nil {
 		return fmt.Errorf("remove the gate of the client port: %w", err)
 	}
 	return nil

@@ -27,7 +27,7 @@ const shortest = 5 * time.Millisecond
 // then, after which the gate is known to be closed only when Close or Keep says so.
 type Port struct {
 	log   *slog.Logger
-	dial  dialer
+	line  *line
 	clock func() time.Duration
 
 	mu        sync.Mutex
@@ -47,7 +47,7 @@ const notRead = -1
 
 // NewPort returns a Port that has not touched anything yet.
 func NewPort(o Options) *Port {
-	p := &Port{log: o.Log, dial: dialKernel, clock: sinceBoot}
+	p := &Port{log: o.Log, line: newLine(), clock: sinceBoot}
 	p.published.Store(notRead)
 	return p
 }
@@ -81,7 +81,7 @@ func (p *Port) Install(ctx context.Context, l Layout) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l = l.normal()
-	found := newGateTables().load(ctx, p.dial, p.clock)
+	found := newGateTables().load(ctx, p.line, p.clock)
 	if found.there && found.layout.Port == l.Port && l.Peer == 0 && len(l.VIPs) == 0 {
 		l = found.layout
 	}
@@ -121,14 +121,14 @@ func (p *Port) Keep(ctx context.Context, l Layout) error {
 // ensure puts back what somebody else has changed. Most times one question to
 // the kernel tells that nobody has.
 func (p *Port) ensure(ctx context.Context) error {
-	now, err := generation(ctx)
+	now, err := p.line.generation(ctx)
 	if err != nil {
 		return err
 	}
 	if p.generation != 0 && now == p.generation {
 		return nil
 	}
-	found := newGateTables().load(ctx, p.dial, p.clock)
+	found := newGateTables().load(ctx, p.line, p.clock)
 	if err := ctx.Err(); err != nil {
 		return err // out of time is no finding
 	}
@@ -206,7 +206,7 @@ func (p *Port) admit(ctx context.Context, until time.Duration, clear func(*nftab
 	})
 	if err == nil {
 		var have time.Duration
-		have, err = newGateTables().openUntil(ctx, p.dial, p.clock, p.layout.Port)
+		have, err = newGateTables().openUntil(ctx, p.line, p.clock, p.layout.Port)
 		if err == nil && (have == 0 || have != until && (have == forever || have > until+drift)) {
 			err = errors.New("read back: not what was written")
 		}
@@ -241,7 +241,7 @@ func (p *Port) Close(ctx context.Context) error {
 		return ErrNotInstalled
 	}
 	if p.open == 0 && p.generation != 0 {
-		if now, err := generation(ctx); err == nil && now == p.generation {
+		if now, err := p.line.generation(ctx); err == nil && now == p.generation {
 			return nil // as it was left
 		}
 	}
@@ -260,7 +260,7 @@ func (p *Port) shut(ctx context.Context) error {
 	}
 	if err == nil {
 		var have time.Duration
-		if have, err = newGateTables().openUntil(ctx, p.dial, p.clock, p.layout.Port); err == nil && have != 0 {
+		if have, err = newGateTables().openUntil(ctx, p.line, p.clock, p.layout.Port); err == nil && have != 0 {
 			err = errors.New("read back: it is still open")
 		}
 	}

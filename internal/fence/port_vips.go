@@ -90,7 +90,7 @@ func (p *Port) serve(ctx context.Context, addrs []netip.Addr, until time.Duratio
 		return err
 	}
 	p.served, p.servedUntil = addrs, until
-	have, _, err := newGateTables().servedNow(ctx, p.dial, p.clock)
+	have, _, err := newGateTables().servedNow(ctx, p.line, p.clock)
 	if err == nil && !slices.Equal(have, addrs) && p.clock() < until-drift {
 		err = fmt.Errorf("read back: %v", have)
 	}
@@ -101,6 +101,8 @@ func (p *Port) serve(ctx context.Context, addrs []netip.Addr, until time.Duratio
 func (p *Port) Serving(ctx context.Context, addr netip.Addr) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
 	defer cancel()
-	have, _, err := newGateTables().servedNow(ctx, p.dial, p.clock)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	have, _, err := newGateTables().servedNow(ctx, p.line, p.clock)
 	return slices.Contains(have, addr.Unmap()), err
 }
