@@ -98,7 +98,6 @@ func (t *gateTables) describe() {
 		s := t.byProto[i]
 		rule(in, "strangers on the replication port", p.is(), isTCP(), portIn(dportOffset, t.peer), p.addrNotIn(p.saddr, s.peers), reset())
 		rule(in, "virtual addresses that are not this host's now", p.is(), p.addrIn(p.daddr, s.vips), p.addrNotIn(p.daddr, s.served), drop())
-		rule(out, "virtual addresses that are not this host's now", p.is(), isTCP(), p.addrIn(p.saddr, s.vips), p.addrNotIn(p.saddr, s.served), reset())
 	}
 	six := t.byProto[1]
 	rule(in, "who has a virtual address that is not this host's now", neighbour(icmpSolicit), target(), isIn(six.vips), notIn(six.served), drop())
