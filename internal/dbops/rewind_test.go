@@ -88,7 +88,8 @@ func (h host) errant() {
 		"UPDATE app.t SET b=CONCAT(b, ' changed') WHERE id IN (1, 2)",
 		"FLUSH BINARY LOGS",
 		"DELETE FROM app.u WHERE a=1", "BEGIN", "INSERT INTO app.u VALUES (9, 'it''s \\\\ odd', 3, NULL, x'27')",
-		"UPDATE app.u SET x='again', y=4 WHERE a=9", "UPDATE app.t SET id=200 WHERE id=3", "COMMIT")
+		"UPDATE app.u SET x='again', y=4 WHERE a=9", "UPDATE app.t SET id=200 WHERE id=3",
+		"UPDATE app.t SET b='changed again' WHERE id=1", "COMMIT") // in this order only: undone, too
 }
 
 func TestErrantWritesAreArchivedAndRewound(t *testing.T) {
