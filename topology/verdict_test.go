@@ -111,3 +111,43 @@ func TestASuspicionIsBelievedWhenItHasStood(t *testing.T) {
 		t.Errorf("the writer's own newest is suspected: %+v", s)
 	}
 }
+
+// A bid is a promise of what a host holds. One that gave up what it had
+// received, or holds what nobody else has, must not prove anything by it.
+func TestABidOfAHostThatIsNotWhatItSeemsProvesNothing(t *testing.T) {
+	for _, x := range []struct {
+		name, why string
+		change    func(w *world, h *host)
+	}{
+		{"well", "", func(*world, *host) {}},
+		{"gave up what it had received", "gave up", func(w *world, h *host) {
+			m := w.etcd.Memories["db3"]
+			m.Value.Void = &Void{Incarnation: h.inc, Reign: 100}
+			w.etcd.Memories["db3"] = m
+		}},
+		{"gave it up in another run", "", func(w *world, _ *host) {
+			m := w.etcd.Memories["db3"]
+			m.Value.Void = &Void{Incarnation: "db3#0", Reign: 100}
+			w.etcd.Memories["db3"] = m
+		}},
+		{"has writes of its own", "0-3-101, which the last writer never had", func(w *world, h *host) {
+			h.seen.Suspect = Suspicion{GTIDs: []string{"0-3-101"}, Epoch: 100, Since: w.now.Add(-time.Hour)}
+		}},
+		{"is half taken back", "interrupted", func(_ *world, h *host) { h.halfway = true }},
+	} {
+		w := healthyWorld()
+		h := w.hosts[2]
+		x.change(w, h)
+		w.vacate()
+		for _, a := range Decide(w.view(h, w.cluster())) {
+			if a.Kind == PlaceBid && (x.why == "") != (a.Bid.Broken == "") || a.Kind == PlaceBid && !strings.Contains(a.Bid.Broken, x.why) {
+				t.Errorf("who %s bids with %q", x.name, a.Bid.Broken)
+			} else if a.Kind == PlaceBid {
+				x.why = "seen"
+			}
+		}
+		if x.why != "seen" {
+			t.Errorf("who %s does not bid", x.name)
+		}
+	}
+}
