@@ -177,6 +177,9 @@ func parseEpochs(set []row) (newest topology.EpochRow, joints []gtid.Joint, err 
 		if i == 0 {
 			newest = one
 		}
+		if one.Cluster != newest.Cluster {
+			continue // a dump of another cluster was loaded here: its numbers are not of this history
+		}
 		joints = append(joints, gtid.Joint{Before: one.Base, After: one.GTID})
 	}
 	return newest, joints, nil

@@ -182,12 +182,22 @@ func TestAnAbandonedEpochRowIsUndoneInPlace(t *testing.T) {
 	r.becomesEqual(t, w)
 }
 
+func TestWhereReignsMetIsReadFromTheRowsOfThisCluster(t *testing.T) {
+	w, _, line := pair(t)
+	line.Joints = append(line.Joints, w.reign(t, 11).Joints...)
+	w.Exec("INSERT INTO mmm.epoch (seq, cluster, epoch, host, gtid, base) VALUES (7, 'another', 3, 'h', '0-9-7', '0-9-5')")
+	got := w.observe(t).Joints
+	if len(got) != 2 || !got[0].After.Equal(line.Joints[1].After) || !got[1].Before.Equal(line.Joints[0].Before) || !got[0].Before.Contains(got[1].After) {
+		t.Errorf("joints %v, want %v", got, line.Joints)
+	}
+}
+
 func TestANumberThatWasGivenTwiceIsFoundAndRewound(t *testing.T) {
 	w, r, line := pair(t)
 	must(t, r.ops.SetSemiReplica(patiently(t), false))
 	w.Exec("SET GLOBAL rpl_semi_sync_master_wait_no_slave=1", "SET GLOBAL rpl_semi_sync_master_timeout=1000000000", "SET GLOBAL rpl_semi_sync_master_enabled=1")
 	done := w.insert(t, 50) // nobody acknowledges it, r has it
-	r.eventually(t, "r has received and applied it", func(p topology.Probe) bool { return r.Query("SELECT COUNT(*) FROM app.t WHERE id=50") == "1" })
+	r.eventually(t, "r has received and applied it", func(topology.Probe) bool { return r.Query("SELECT COUNT(*) FROM app.t WHERE id=50") == "1" })
 	hangs(t, done)
 	w.Kill()
 	w.Restart()
