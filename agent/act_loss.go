@@ -50,11 +50,11 @@ func (a *Agent) replay(ctx context.Context, j job) (step.Note, error) {
 // acknowledges is seen in etcd by then (R24).
 func (a *Agent) setSource(ctx context.Context, j job) (step.Note, error) {
 	if !j.On {
-		return step.WaitsAgain(gtid.Set{}), a.db.WaitForNobody(ctx)
+		return step.WaitsAgain(gtid.Set{}, ""), a.db.WaitForNobody(ctx)
 	}
 	pos, err := a.db.WaitAgain(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return step.WaitsAgain(pos), nil
+	return step.WaitsAgain(pos, j.HostID), nil
 }

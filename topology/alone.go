@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology/gtid"
@@ -54,32 +55,44 @@ var aloneRules = []Rule{
 		Doc:  "A host is attached to a writer that was alone: from now on commits wait for it; it counts when it has all that was written before (R22).",
 		When: func(v *View) (string, bool) {
 			id := v.companion()
-			return nameOf(v.Cluster, id) + " is attached", id != "" && (!v.Probe.SemiSource || v.Seen.Guard.Empty())
+			return nameOf(v.Cluster, id) + " is attached", id != "" && (!v.Probe.SemiSource || v.Seen.GuardOf != id) &&
+				slices.Equal(v.Seen.Shunned, v.shun()) // nobody else can acknowledge from here on
 		},
 		Then: func(v *View) []Action {
-			return one(Action{Kind: SetSource, Epoch: v.Term.Epoch, On: true, Host: nameOf(v.Cluster, v.companion())})
+			return one(Action{Kind: SetSource, Epoch: v.Term.Epoch, On: true, Host: nameOf(v.Cluster, v.companion()), HostID: v.companion()})
 		},
 	},
 }
 
-// companion is a host that is attached to a writer which is alone, and could
-// acknowledge.
-func (v *View) companion() HostID {
-	if !v.alone() || v.phase() != Ready {
+// suitor is the one host that may attach to a writer which is alone. There is
+// never a second one: it could acknowledge what the first has not, and would not
+// be in the set when the first is put there.
+func suitor(c Cluster) HostID {
+	if _, alone := Alone(c); !alone {
 		return ""
 	}
-	for _, id := range v.attached() {
-		if fitAcker(v.Cluster, v.Cluster.Hosts[id].Value) {
+	for _, id := range sortedKeys(c.Hosts) {
+		if id != c.Writer.Value.ID && fitAcker(c, c.Hosts[id].Value) {
 			return id
 		}
 	}
 	return ""
 }
 
-// caught reports whether a companion has all that the writer had when it began
-// to wait for it.
-func (v *View) caught(rep Report) bool {
-	return v.Probe.SemiSource && !v.Seen.Guard.Empty() && rep.Replication.Attached && rep.Received.Contains(v.Seen.Guard)
+// companion is the suitor when it is attached.
+func (v *View) companion() HostID {
+	id := suitor(v.Cluster)
+	if !v.alone() || v.phase() != Ready || !slices.Contains(v.attached(), id) {
+		return ""
+	}
+	return id
+}
+
+// caught reports whether a host is the companion and has all that the writer had
+// when it began to wait for it.
+func (v *View) caught(id HostID) bool {
+	return v.Probe.SemiSource && id == v.companion() && id == v.Seen.GuardOf &&
+		slices.Equal(v.Seen.Shunned, v.shun()) && v.Cluster.Hosts[id].Value.Received.Contains(v.Seen.Guard)
 }
 
 // Awaits is the position that hosts should tell at once that they have: a writer

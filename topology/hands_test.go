@@ -208,7 +208,7 @@ func (w *world) doServer(h *host, a Action) error {
 		h.source, h.reads, h.linked, h.applies, h.semi, h.counts = "", false, false, false, false, true
 		h.seen.Shunned = nil
 	case SetSource:
-		h.counts, h.seen.Guard = a.On, gtid.Set{}
+		h.counts, h.seen.Guard, h.seen.GuardOf = a.On, gtid.Set{}, a.HostID
 		if a.On {
 			h.seen.Guard = end(h.log[:h.done])
 		} else {

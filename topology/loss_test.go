@@ -140,3 +140,29 @@ func TestWhoWasGivenUpNeverAttachesByItself(t *testing.T) {
 		}
 	})
 }
+
+// TestFirstAckerOfALonelyWriterIsTheOnlyOneThatCouldAcknowledge: who is put in when
+// the set was empty has what the writer had, and nobody else was let in: else a
+// write could be acknowledged by a host that no election would ask for.
+func TestFirstAckerOfALonelyWriterIsTheOnlyOneThatCouldAcknowledge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := aView(t)
+		for _, a := range Decide(v) {
+			if a.Rule != "widen" || !v.alone() {
+				continue
+			}
+			for _, h := range v.Cluster.Spec.Value.Hosts {
+				_, id, _ := v.Cluster.ReportOf(h.Name)
+				_, in := a.Reign.Ackers[id]
+				if h.Name != v.Self && !in && !slices.Contains(v.Seen.Shunned, h.Address) {
+					t.Fatalf("%s could acknowledge and is not in the set %v", h.Name, a.Reign.Ackers)
+				}
+			}
+			for id := range a.Reign.Ackers {
+				if !v.Probe.SemiSource || v.Seen.GuardOf != id || !v.Cluster.Hosts[id].Value.Received.Contains(v.Seen.Guard) {
+					t.Fatalf("%s has not what was written alone", id)
+				}
+			}
+		}
+	})
+}

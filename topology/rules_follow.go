@@ -146,7 +146,7 @@ func (v *View) counted() bool {
 	me, live := v.Cluster.Hosts[v.ID]
 	same := live && me.Value.Incarnation == v.Probe.Incarnation
 	if _, alone := Alone(v.Cluster); alone {
-		return same && fitAcker(v.Cluster, me.Value) // the writer begins to wait when it is attached (R22)
+		return same && suitor(v.Cluster) == v.ID // the writer begins to wait when it is attached (R22)
 	}
 	return v.Probe.Incarnation != "" && (r.Ackers[v.ID] == v.Probe.Incarnation || same && heir(v.Cluster) == v.ID)
 }

@@ -205,11 +205,9 @@ func (v *View) open() []Action {
 func (v *View) shun() []netip.Addr {
 	var out []netip.Addr
 	for _, h := range v.Cluster.Spec.Value.Hosts {
-		rep, id, live := v.Cluster.ReportOf(h.Name)
+		_, id, live := v.Cluster.ReportOf(h.Name)
 		_, acks := v.Cluster.Reign.Value.Ackers[id]
-		_, alone := Alone(v.Cluster)
-		comes := alone && live && fitAcker(v.Cluster, rep)
-		counted := comes || live && acks && v.leaves(id) == "" || id != "" && id == heir(v.Cluster)
+		counted := id != "" && id == suitor(v.Cluster) || live && acks && v.leaves(id) == "" || id != "" && id == heir(v.Cluster)
 		if h.Name != v.Self && !counted {
 			out = append(out, h.Address)
 		}
@@ -435,7 +433,7 @@ func (v *View) joiner() (Report, HostID) {
 	for _, id := range v.replicas() {
 		rep := v.Cluster.Hosts[id].Value
 		_, in := v.Cluster.Reign.Value.Ackers[id]
-		if !in && fitAcker(v.Cluster, rep) && !offLine(v.Cluster, rep) && (!v.alone() || v.caught(rep)) {
+		if !in && fitAcker(v.Cluster, rep) && !offLine(v.Cluster, rep) && (!v.alone() || v.caught(id)) {
 			return rep, id
 		}
 	}

@@ -87,6 +87,7 @@ type Seen struct {
 	Drained  time.Time           // when this writer stopped writing for a switchover; zero: it did not
 	Cut      map[HostID]gtid.Set // ackers cut off by this writer, and its position right after (R23)
 	Guard    gtid.Set            // where a writer that was alone stood when it began to wait for somebody again (R22)
+	GuardOf  HostID              // for whom; empty: it waits for nobody
 	Rejected netip.Addr          // deposed writer whose address is rejected in our port rules (R11)
 	Failed   map[Kind]Failure    // last failure of an action, until it succeeds
 	Suspect  Suspicion           // what this host seems to hold that the writer never had

@@ -25,7 +25,7 @@ func Began(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID,
 		s.Seen.Rev = max(s.Seen.Rev, rev)
 		s.Seen.Epoch = max(s.Seen.Epoch, epoch)
 		s.Seen.Cut = map[topology.HostID]gtid.Set{}
-		s.Seen.Acked, s.Seen.Shunned, s.Seen.InDoubt, s.Seen.Guard = time.Time{}, nil, false, gtid.Set{}
+		s.Seen.Acked, s.Seen.Shunned, s.Seen.InDoubt, s.Seen.Guard, s.Seen.GuardOf = time.Time{}, nil, false, gtid.Set{}, ""
 	}
 }
 
@@ -153,7 +153,7 @@ func Drained(rev topology.Rev, now time.Time) Note {
 }
 
 // WaitsAgain notes where a writer that was alone stood when it began to wait for
-// somebody again (R22); empty: it waits for nobody.
-func WaitsAgain(pos gtid.Set) Note {
-	return func(s *State) { s.Seen.Guard = pos }
+// somebody again (R22), and for whom; nobody: it waits for nobody.
+func WaitsAgain(pos gtid.Set, of topology.HostID) Note {
+	return func(s *State) { s.Seen.Guard, s.Seen.GuardOf = pos, of }
 }

@@ -125,6 +125,14 @@ func (s *stage) lossesComeBack(hosts ...string) {
 	})
 	fresh.more(50)
 	fresh.stop()
+	s.awaitCluster("all have received what was written", func(c topology.Cluster) error {
+		for _, host := range allHosts {
+			if r, _, _ := c.ReportOf(host); !r.Position.Equal(c.Hosts[c.Writer.Value.ID].Value.Position) {
+				return fmt.Errorf("%s is at %s", host, r.Position)
+			}
+		}
+		return nil
+	})
 	s.equalRows(s.tables[len(s.tables)-1].name) // a GTID given twice would leave them different, and all else in order
 }
 
