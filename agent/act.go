@@ -67,6 +67,8 @@ var hands = map[topology.Kind]hand{
 	topology.CutAcker:     {do: (*Agent).cutAcker, limit: limitServer, event: true},
 	topology.Remember:     {do: (*Agent).remember, limit: limitEtcd, event: true},
 	topology.Settle:       {do: (*Agent).settle, limit: limitEtcd, event: true},
+	topology.LoseTrust:    {do: (*Agent).loseTrust, limit: limitEtcd, event: true},
+	topology.Trust:        {do: (*Agent).trust, limit: limitServer, event: true},
 	topology.Drain:        {do: (*Agent).drain, limit: limitServer, event: true, fresh: true},
 	topology.StopForOrder: {do: (*Agent).stopForOrder, limit: limitServer, fresh: true},
 	topology.HandOver:     {do: (*Agent).handOver, limit: limitEtcd, event: true, fresh: true},
@@ -187,6 +189,10 @@ func sentence(self string, o step.Outcome) string {
 	switch act.Kind {
 	case topology.OpenDoor:
 		return fmt.Sprintf("%s is the writer (epoch %d)", self, act.Epoch)
+	case topology.LoseTrust:
+		return self + " looked at an etcd that seems to have gone back to an older state"
+	case topology.Trust:
+		return self + " believes etcd again"
 	case topology.Retake:
 		return fmt.Sprintf("%s took its reign of epoch %d again after etcd had let go of it", self, act.Epoch)
 	case topology.EndReign:

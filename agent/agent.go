@@ -133,6 +133,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group, ctx := errgroup.WithContext(ctx)
 	a.life = ctx
 	s := a.newState(a.remembered.highest.Epoch(a.clusterID))
+	s.Seen.Distrust = a.remembered.highest.Distrusted(a.clusterID)
 	s.TakeProbe(a.prober.look(ctx), time.Now())
 	a.lastProbe.Store(s.Probe)
 	if err := a.takeUp(ctx, s); err != nil {

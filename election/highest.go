@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"sync"
 
@@ -32,6 +33,8 @@ type Highest struct {
 type seenEpoch struct {
 	Epoch topology.Rev `json:"epoch"`
 	Boot  string       `json:"boot"` // during which it was first seen
+
+	Distrust topology.Distrust `json:"distrust,omitzero"`
 }
 
 type highestRecord struct {
@@ -89,17 +92,48 @@ func (h *Highest) Save(cluster string, epoch topology.Rev) error {
 	if err != nil {
 		return fmt.Errorf("save the highest epoch: %w", err)
 	}
-	record := highestRecord{Version: recordVersion, Clusters: map[string]seenEpoch{}}
-	for id, seen := range h.seen {
-		record.Clusters[id] = seen
+	seen := h.seen[cluster]
+	seen.Epoch, seen.Boot = epoch, boot
+	if err := h.write(cluster, seen); err != nil {
+		return fmt.Errorf("save the highest epoch: %w", err)
 	}
-	record.Clusters[cluster] = seenEpoch{Epoch: epoch, Boot: boot}
+	return nil
+}
+
+// Distrusted returns why the etcd of the cluster with the given id is not
+// believed; zero: it is.
+func (h *Highest) Distrusted(cluster string) topology.Distrust {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen[cluster].Distrust
+}
+
+// Distrust records why the etcd of a cluster is not believed (R17), or with the
+// zero value that it is again. When it returns nil, that is durable.
+func (h *Highest) Distrust(cluster string, d topology.Distrust) error {
+	if cluster == "" {
+		return errors.New("keep what etcd lost: the cluster has no id")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := h.seen[cluster]
+	seen.Distrust = d
+	if err := h.write(cluster, seen); err != nil {
+		return fmt.Errorf("keep what etcd lost: %w", err)
+	}
+	return nil
+}
+
+// write makes what is known of a cluster durable. The lock is held.
+func (h *Highest) write(cluster string, seen seenEpoch) error {
+	record := highestRecord{Version: recordVersion, Clusters: maps.Clone(h.seen)}
+	record.Clusters[cluster] = seen
 	data, err := json.Marshal(record)
 	if err != nil {
-		return fmt.Errorf("save the highest epoch: %w", err)
+		return err
 	}
 	if err := replacePlain(h.path, append(data, '\n')); err != nil {
-		return fmt.Errorf("save the highest epoch: %w", err)
+		return err
 	}
 	h.seen = record.Clusters // only now: a save that did not work must be tried again
 	return nil

@@ -51,6 +51,9 @@ const (
 	Settle   Kind = "settle"    // close an order (R45)
 	Bury     Kind = "bury"      // a tombstone names a host less, or goes
 
+	LoseTrust Kind = "lose-trust" // look at etcd once more and keep on disk that it went back (R17)
+	Trust     Kind = "trust"      // an operator has looked: believe etcd again
+
 	EndRejoin Kind = "end-rejoin" // the order to bring this host back is over
 
 	// LaneVIP: they move addresses.
@@ -82,7 +85,7 @@ func (k Kind) Lane() Lane {
 		return LaneFence
 	case WriteRow, Nudge:
 		return LaneRow
-	case Remember, PutReign, CutAcker, SetShun, Settle, EndRejoin, Bury:
+	case Remember, PutReign, CutAcker, SetShun, Settle, LoseTrust, Trust, EndRejoin, Bury:
 		return LaneRecord
 	case ClaimVIP, GiveUpVIP, SetVIPs, OpenReaders, ClosePort:
 		return LaneVIP
@@ -119,6 +122,7 @@ type Action struct {
 	Reign    *Reign
 	Memory   *Memory
 	Order    *Switchover
+	Distrust *Distrust
 	Lease    LeaseID // of the target, for HandOver
 	Kept     *Kept   // for Replay
 

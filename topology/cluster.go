@@ -20,6 +20,7 @@ type Cluster struct {
 	Rejoins    map[string]Entry[RejoinOrder] `json:"rejoins"` // by name
 	Switchover Entry[Switchover]             `json:"switchover"`
 	Tombstones map[Rev]Entry[Tombstone]      `json:"tombstones"` // by the epoch whose end was given up
+	Recovery   Entry[Recovered]              `json:"recovery"`
 }
 
 // Epoch is the number of the reign that runs, 0 when there is no writer.

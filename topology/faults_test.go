@@ -34,6 +34,22 @@ var faults = map[string]func(*teller, []string) error{
 	},
 	// went-back REV: etcd was restored from an old copy.
 	"went-back": func(t *teller, args []string) error { t.w.etcd.Rev = Rev(number(args[0])); return nil },
+	// recover: an operator has looked at an etcd that went back.
+	"recover": func(t *teller, _ []string) error {
+		var newest Entry[Reign]
+		for _, h := range t.w.hosts {
+			t.w.etcd.Rev = max(t.w.etcd.Rev, h.seen.Distrust.Seen)
+			if h.seen.Distrust.Reign.Rev > newest.Rev {
+				newest = h.seen.Distrust.Reign
+			}
+		}
+		t.w.vacate()
+		if newest.Rev > t.w.etcd.Reign.Rev {
+			t.w.etcd.Reign = Entry[Reign]{Value: newest.Value, Rev: t.w.etcd.Rev}
+		}
+		t.w.etcd.Recovery = Entry[Recovered]{Value: Recovered{Who: "alice", Floor: t.w.etcd.Rev}, Rev: t.w.etcd.Rev}
+		return nil
+	},
 	"settings": func(t *teller, args []string) error {
 		o, err := options(args)
 		if err != nil {
@@ -311,6 +327,8 @@ func setHost(_ *world, h *host, args []string) error {
 			h.lease = 0
 		case "unknown":
 			h.seen.Unknown = Rev(number(v))
+		case "top":
+			h.seen.Top = Rev(number(v))
 		case "epoch":
 			h.seen.Epoch = Rev(number(v))
 		case "offered":

@@ -120,6 +120,13 @@ func (w *world) doRecord(h *host, a Action) error {
 		}
 		h.seen.Rev, h.seen.InDoubt = w.put(), false
 		w.etcd.Reign = Entry[Reign]{Value: *a.Reign, Rev: w.etcd.Rev}
+	case LoseTrust:
+		if d := *a.Distrust; d.Older(w.etcd, a.Epoch) {
+			d.At = w.etcd.Rev
+			h.seen.Distrust = d
+		}
+	case Trust:
+		h.seen.Distrust, h.seen.Top, h.seen.Rev = Distrust{}, w.etcd.Rev, 0
 	case Settle:
 		return w.advance(h, a, *a.Order)
 	case Bury:

@@ -99,6 +99,7 @@ type Report struct {
 	Lag         *Duration   `json:"lag,omitempty"`      // nil: unknown, which is never zero
 	Awaits      gtid.Set    `json:"awaits,omitzero"`    // of a writer: what it waits for until somebody has received it (R22, R23)
 	Reached     gtid.Set    `json:"reached,omitzero"`   // what the writer awaits, once it is received here
+	Halt        *Distrust   `json:"halt,omitempty"`     // it does not believe this etcd
 	Unable      string      `json:"unable,omitempty"`   // why this host cannot be writer; empty: it can
 	Checks      []Check     `json:"checks,omitempty"`   // with hysteresis, counted by the host itself
 

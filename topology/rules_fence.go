@@ -7,9 +7,9 @@ import "fmt"
 var fenceRules = []Rule{
 	{
 		Name: "etcd-went-back", Last: true,
-		Doc:  "etcd is older than what this host has seen (restored from a backup?): close, and open nothing (R17).",
+		Doc:  "etcd is older than what this host has seen (restored from a backup?): close, and open nothing until an operator has looked (R17).",
 		When: wentBack,
-		Then: (*View).shut,
+		Then: (*View).distrust,
 	},
 	{
 		Name: "lease-late", Last: true,
@@ -93,23 +93,6 @@ func (v *View) shut() []Action {
 		return one(Action{Kind: Demote})
 	default:
 		return nil
-	}
-}
-
-// wentBack reports whether etcd shows less than this host has seen. Right after
-// a campaign that is only the watch, which has not shown the win yet: a host
-// that is still closed waits for it, and so does one that took its reign again
-// and may go on by promises. One that is open otherwise has seen its epoch there.
-func wentBack(v *View) (string, bool) {
-	const looked = "it was restored from an old copy; nothing is opened until a person has looked"
-	w, justWon := v.Cluster.Writer, v.Term.Epoch > v.Cluster.Rev && (v.Probe.ReadOnly || !v.Probe.Up || v.Failsafe.Left > 0)
-	switch {
-	case v.Cluster.Rev == 0 || justWon:
-		return "", false
-	case v.Cluster.Rev < v.Seen.Epoch:
-		return fmt.Sprintf("etcd is at revision %d but epoch %d was seen: %s", v.Cluster.Rev, v.Seen.Epoch, looked), true
-	default:
-		return fmt.Sprintf("etcd names a writer of epoch %d but epoch %d was seen: %s", w.Rev, v.Seen.Epoch, looked), w.Present() && w.Rev < v.Seen.Epoch
 	}
 }
 

@@ -94,6 +94,9 @@ type Seen struct {
 	Refused  Refusal             // the repair that could not be made, and why
 	InDoubt  bool                // a put of reign may still arrive that nobody knows the outcome of (R16)
 	Shunned  []netip.Addr        // replicas that may not attach to this writer's listener (R21)
+	Top      Rev                 // highest revision of etcd that this process has seen (R17)
+	Reign    Entry[Reign]        // newest record of a reign, from an etcd that was believed
+	Distrust Distrust            // etcd is not believed, from the state directory
 	Offered  []HostID            // voters of a record that this writer sent and whose fate it does not know (R16, R50)
 	Unknown  Rev                 // epoch after which this process asked for the writer's place without learning the outcome (R51)
 }

@@ -235,7 +235,7 @@ func (w *world) vacate() {
 // forget is a restart of the agent: only what is on disk survives.
 func (h *host) forget() {
 	h.term, h.busy, h.kept.left = Term{}, nil, time.Time{}
-	h.seen = Seen{Epoch: h.seen.Epoch, Cut: map[HostID]gtid.Set{}, Failed: map[Kind]Failure{}}
+	h.seen = Seen{Epoch: h.seen.Epoch, Distrust: h.seen.Distrust, Cut: map[HostID]gtid.Set{}, Failed: map[Kind]Failure{}}
 }
 
 func end(log []string) gtid.Set {
@@ -484,6 +484,10 @@ func (w *world) remember(h *host, c Cluster) {
 	if !open {
 		s.Drained = time.Time{}
 	}
+	if c.Rev >= s.Top && c.Reign.Rev > s.Reign.Rev {
+		s.Reign = c.Reign
+	}
+	s.Top = max(s.Top, c.Rev)
 	if c.Rev >= s.Epoch {
 		s.Epoch = max(s.Epoch, c.LastEpoch())
 	}

@@ -31,6 +31,9 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 	if w := s.Cluster.Hosts[s.Cluster.Writer.Value.ID].Value.Awaits; !w.Empty() && p.Received.Contains(w) {
 		r.Reached = w // another fact than before, so that it is told at once, with the position
 	}
+	if s.Seen.Distrust.Present() {
+		r.Halt = &s.Seen.Distrust
+	}
 	if len(p.Problems) > 0 {
 		r.Unable = p.Problems[0]
 	}

@@ -74,6 +74,7 @@ func (s *State) ownEpoch(p topology.Probe) topology.Rev {
 func (s *State) TakeCluster(c topology.Cluster, now time.Time) {
 	s.Cluster = c
 	s.settleOffer()
+	s.believe()
 	if c.Rev >= s.Seen.Epoch {
 		s.Seen.Epoch = max(s.Seen.Epoch, c.LastEpoch())
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) setupCommands() []*cobra.Command {
-	return []*cobra.Command{a.apply(), a.initWriter(), a.config(), a.version()}
+	return []*cobra.Command{a.apply(), a.initWriter(), a.recoverEtcd(), a.config(), a.version()}
 }
 
 func (a *app) apply() *cobra.Command {
@@ -95,6 +95,31 @@ could acknowledge writes.`,
 		}
 		return c.Init(ctx, writer)
 	})
+	return cmd
+}
+
+func (a *app) recoverEtcd() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use: "recover-etcd", GroupID: setup, Args: cobra.NoArgs,
+		Short: "make the hosts believe an etcd again that was restored from an old copy",
+		Long: `An etcd that was restored from a backup has forgotten reigns, and its revisions,
+which number them, begin again from an old value. Each host that notices closes
+what it serves, says HALT, and believes that etcd no longer, even after a restart.
+
+recover-etcd says what the hosts had seen, raises etcd's revision above it, puts
+the newest record of a reign back that any host knows, and tells the hosts to
+believe again. The next writer is then elected as ever.
+
+Refused while a host of the cluster file is not heard (it may have seen more than
+the others; --force goes on without it), and when the revision is more than
+20,000 too low: then restore the copy again with
+
+    etcdutl snapshot restore --bump-revision N --mark-compacted`,
+		Example: `  mmmctl recover-etcd --reason "restored from last night's copy"`,
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "go on although a host is not heard")
+	cmd.RunE = a.do(func(ctx context.Context, c *ctl.Ctl, _ []string) error { return c.RecoverEtcd(ctx, force) })
 	return cmd
 }
 

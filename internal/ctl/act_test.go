@@ -36,6 +36,35 @@ func cleared(name string) func(c *topology.Cluster) {
 	}
 }
 
+// halted makes all hosts distrust etcd: they had seen a revision, and a later reign.
+func halted(seen, epoch topology.Rev) func(c *topology.Cluster) {
+	return func(c *topology.Cluster) {
+		reign := topology.Entry[topology.Reign]{Rev: seen - 1, Value: topology.Reign{Epoch: epoch, Name: "db1", Ackers: map[topology.HostID]topology.Incarnation{"id-db2": "x"}}}
+		for _, h := range c.Spec.Value.Hosts {
+			change(c, h.Name, func(r *topology.Report) {
+				r.Halt = &topology.Distrust{Why: "went back", Seen: seen, At: 9, Reign: reign}
+			})
+		}
+	}
+}
+
+func TestNewestRecordOfAReignIsPutBack(t *testing.T) {
+	b := newBench(t)
+	halted(500, 400)(&b.fake.cluster)
+	change(&b.fake.cluster, "db3", func(r *topology.Report) { r.Halt.Reign.Rev, r.Halt.Reign.Value.Name = 450, "db3" })
+	b.Yes = true
+	if err := b.RecoverEtcd(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.fake.recovered; r.Reign == nil || r.Reign.Name != "db1" || r.Reign.Epoch != 400 || r.Recovered.Floor != 500 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func recovers(force bool) func(ctx context.Context, b *bench) error {
+	return func(ctx context.Context, b *bench) error { b.Yes = true; return b.RecoverEtcd(ctx, force) }
+}
+
 // TestCommands runs each command in a situation and looks at its exit code and
 // its words.
 func TestCommands(t *testing.T) {
@@ -139,6 +168,11 @@ func TestCommands(t *testing.T) {
 		{"init while a host is down and nobody can be asked", func(c *topology.Cluster) { unborn(c); lost(c, "db4") }, nil,
 			func(ctx context.Context, b *bench) error { return b.Init(ctx, "db1") }, ExitUsage, "add --yes"},
 
+		{"recover-etcd of one that all believe", none, nil, recovers(false), ExitOK, "nothing to recover"},
+		{"recover-etcd", halted(500, 400), nil, recovers(false), ExitOK, "all hosts that are heard believe etcd again"},
+		{"recover-etcd while a host is silent", func(c *topology.Cluster) { halted(500, 400)(c); lost(c, "db4") }, nil, recovers(false), ExitRefused, "not heard: db4"},
+		{"recover-etcd without a silent host", func(c *topology.Cluster) { halted(500, 400)(c); lost(c, "db4") }, nil, recovers(true), ExitOK, "believe etcd again"},
+		{"recover-etcd of one that is far behind", halted(500_000, 400), nil, recovers(false), ExitRefused, "--bump-revision"},
 		{"set-ip in active mode", none, nil, func(ctx context.Context, b *bench) error { return b.SetIP(ctx, "192.0.2.110", "db4") }, ExitRefused, "only in mode PASSIVE"},
 		{"set-ip in passive mode", func(c *topology.Cluster) { mode(c, topology.Passive) }, nil, func(ctx context.Context, b *bench) error { return b.SetIP(ctx, "192.0.2.110", "db4") }, ExitOK, "192.0.2.110 is pinned to db4"},
 		{"set-ip of the writer's VIP", func(c *topology.Cluster) { mode(c, topology.Passive) }, nil, func(ctx context.Context, b *bench) error { return b.SetIP(ctx, "192.0.2.113", "db2") }, ExitRefused, "wherever the writer is"},

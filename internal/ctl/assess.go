@@ -35,6 +35,11 @@ func assess(cl topology.Cluster, now time.Time, quorum *Quorum) assessment {
 	if quorum != nil && quorum.Healthy < quorum.Total {
 		a.problems = append(a.problems, fmt.Sprintf("etcd: %d of %d members answer", quorum.Healthy, quorum.Total))
 	}
+	if l := lossOf(cl); len(l.halted) > 0 {
+		a.verdict, a.canLose = Crit, 0
+		a.summary = fmt.Sprintf("HALT: etcd went back to an older state, seen by %s; nothing is opened until `mmmctl recover-etcd`", strings.Join(l.halted, ", "))
+		return a
+	}
 	if why := noWrites(cl); why != "" {
 		a.verdict, a.summary, a.canLose = Crit, why, 0
 		return a

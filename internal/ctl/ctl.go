@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -35,6 +36,7 @@ type Orders interface {
 	Pin(ctx context.Context, vip netip.Addr, prev topology.Rev, p topology.Pin) (topology.Rev, error)
 	Unpin(ctx context.Context, vip netip.Addr, rev topology.Rev) error
 	AskRejoin(ctx context.Context, name string, prev topology.Rev, o topology.RejoinOrder) (topology.Rev, error)
+	Recover(ctx context.Context, now topology.Cluster, r store.Recovery) (topology.Rev, error)
 	AppendEvent(ctx context.Context, actor topology.HostID, ev topology.Event) error
 }
 

@@ -146,13 +146,14 @@ func mode(c *topology.Cluster, m topology.Mode) {
 // fake is a Store in memory. After an order or a wish was taken, each Load
 // first plays one step of what the agents would do.
 type fake struct {
-	cluster topology.Cluster
-	events  []topology.Event
-	agents  []func(c *topology.Cluster)
-	asked   bool
-	err     error // of every call
-	putErr  error // of every write
-	loads   int
+	recovered store.Recovery
+	cluster   topology.Cluster
+	events    []topology.Event
+	agents    []func(c *topology.Cluster)
+	asked     bool
+	err       error // of every call
+	putErr    error // of every write
+	loads     int
 }
 
 func (f *fake) Load(context.Context) (topology.Cluster, error) {
@@ -258,6 +259,18 @@ func (f *fake) Unpin(_ context.Context, vip netip.Addr, rev topology.Rev) error 
 		delete(f.cluster.Pins, vip)
 	}
 	return err
+}
+
+func (f *fake) Recover(_ context.Context, now topology.Cluster, r store.Recovery) (topology.Rev, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	f.recovered = r
+	for id, e := range f.cluster.Hosts {
+		e.Value.Halt = nil
+		f.cluster.Hosts[id] = e
+	}
+	return max(now.Rev, r.Recovered.Floor) + 1, nil
 }
 
 func (f *fake) AppendEvent(_ context.Context, _ topology.HostID, ev topology.Event) error {

@@ -84,6 +84,9 @@ var kinds = []kind{
 	{KeyDoc{Path: "tombstones/<epoch>", Value: "topology.Tombstone", Writer: "the host that is elected by an accepted loss; then each writer", Guard: "its revision, with all that the campaign rests on, or the epoch", Required: true,
 		About: "The end of a reign was given up: which hosts may hold acknowledged writes that nobody else has."},
 		many(asEpoch, func(c *topology.Cluster) *map[topology.Rev]topology.Entry[topology.Tombstone] { return &c.Tombstones })},
+	{KeyDoc{Path: "recovery", Value: "topology.Recovered", Writer: "mmmctl recover-etcd", Guard: "its revision",
+		About: "Says that an etcd that went back to an older state may be believed again: by its own revision, which is above all that was seen."},
+		single(func(c *topology.Cluster) *topology.Entry[topology.Recovered] { return &c.Recovery })},
 	{KeyDoc{Path: "events/<unix-ns>-<actor>", Value: "topology.Event", Writer: "whoever acted", Guard: "absent; to trim it its revision",
 		About: "What was decided, why and by whom; each actor keeps its own newest 200."},
 		nil},
@@ -106,6 +109,7 @@ const (
 	phaseKey      = "phase"
 	reignKey      = "reign"
 	switchoverKey = "switchover"
+	recoveryKey   = "recovery"
 	eventsDir     = "events/"
 	eventsEnd     = "events0" // '0' follows '/'
 )
