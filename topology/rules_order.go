@@ -67,7 +67,8 @@ var orderRules = []Rule{
 		Doc: "Planned switchover: the old writer drops its VIP and becomes read-only, and says where it stopped (R42).",
 		When: func(v *View) (string, bool) {
 			s, ok := v.draining()
-			return "the operator ordered the writer to " + s.Target + by(s.Who, s.Why), ok && s.Step == Asked && v.opened() && v.phase() == Ready
+			return "the operator ordered the writer to " + s.Target + by(s.Who, s.Why), ok && s.Step == Asked && v.opened() && v.phase() == Ready &&
+				v.Failsafe.Left <= 0 // those who promised to keep still could not take over yet
 		},
 		Then: func(v *View) []Action {
 			a := v.advance(Drain, Drained)

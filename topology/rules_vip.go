@@ -58,7 +58,7 @@ func (v *View) WantVIPs() []netip.Addr {
 			out = append(out, vip)
 		}
 	}
-	if _, drains := v.draining(); v.carried() || v.opened() && v.phase() == Ready && !drains {
+	if s, drains := v.draining(); v.carried() || v.opened() && v.phase() == Ready && !(drains && s.Step != Asked) {
 		out = append(out, v.Cluster.Spec.Value.Roles.Writer.VIPs...)
 	}
 	return sortedAddrs(out)

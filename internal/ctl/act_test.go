@@ -49,14 +49,14 @@ func halted(seen, epoch topology.Rev) func(c *topology.Cluster) {
 }
 
 func TestNewestRecordOfAReignIsPutBack(t *testing.T) {
-	b := newBench(t)
-	halted(500, 400)(&b.fake.cluster)
-	change(&b.fake.cluster, "db3", func(r *topology.Report) { r.Halt.Reign.Rev, r.Halt.Reign.Value.Name = 450, "db3" })
+	b := newBench(t, shop())
+	halted(500, 400)(&b.store.cluster)
+	change(&b.store.cluster, "db3", func(r *topology.Report) { r.Halt.Reign.Rev, r.Halt.Reign.Value.Name = 450, "db3" })
 	b.Yes = true
 	if err := b.RecoverEtcd(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	if r := b.fake.recovered; r.Reign == nil || r.Reign.Name != "db1" || r.Reign.Epoch != 400 || r.Recovered.Floor != 500 {
+	if r := b.store.recovered; r.Reign == nil || r.Reign.Name != "db1" || r.Reign.Epoch != 400 || r.Recovered.Floor != 500 {
 		t.Errorf("%+v", r)
 	}
 }
