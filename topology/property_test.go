@@ -51,7 +51,7 @@ func TestNothingButFencesWithoutLeaseOrView(t *testing.T) {
 		blind := v.Lease.Left <= 0 || v.Cluster.Rev == 0 || v.Cluster.Rev < v.Seen.Rev || v.Cluster.Rev < v.Seen.Epoch || v.Cluster.Rev < v.Seen.Top || v.Seen.Distrust.Present() ||
 			v.Cluster.Writer.Present() && v.Cluster.Writer.Rev < v.Seen.Epoch || v.Term.Epoch > 0 && v.Term.Ending
 		for _, a := range Decide(v) {
-			if a.Kind == LoseTrust {
+			if a.Kind == LoseTrust || a.Kind == Trust {
 				continue // it looks at etcd once more and writes down what it saw
 			}
 			if waits := v.Term.Epoch > v.Cluster.Rev && v.Probe.ReadOnly && v.Seen.Rev < v.Term.Epoch; blind && !waits && a.Kind.Lane() != LaneFence {

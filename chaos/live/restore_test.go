@@ -14,18 +14,17 @@ import (
 // until the operator has looked; then the epoch goes on upwards.
 func TestEtcdRestoredFromAnOldCopyIsNotBelieved(t *testing.T) {
 	s := begin(t)
-	w := s.write()
 	old := t.TempDir()
 	data := func(host string) string { return filepath.Join(s.Dir(host), "etcd") }
 	s.onAll(etcdHosts, func(host string) error { return s.KillEtcd(s.ctx, host) })
 	s.onAll(etcdHosts, func(host string) error { return os.CopyFS(filepath.Join(old, host), os.DirFS(data(host))) })
 	s.onAll(etcdHosts, func(host string) error { return s.StartEtcd(s.ctx, host) })
 	s.well()
+	w := s.write()
 	_, other, before := s.writer()
 	s.order("switchover", "--to", other)
 	writer, epoch := s.awaitWriter(before)
 	w.more(50)
-	s.well()
 	s.onAll(etcdHosts, func(host string) error { return s.KillEtcd(s.ctx, host) })
 	w.more(20)
 	s.onAll(etcdHosts, func(host string) error {
