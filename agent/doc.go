@@ -25,6 +25,8 @@
 //	inspect    reads the settings of each new run of mysqld            open.go
 //	keep       marks the log files of each new run of mysqld, reads what
 //	           was kept of an earlier one                              kept.go
+//	askOthers  asks the other hosts for promises while etcd is away    failsafe.go
+//	answerOthers  answers them when they ask                           promise.go
 //	leader     keeps etcd's leadership off the writer's host           leader.go
 //	actions    at most one a lane, started by loop                     act.go
 package agent

@@ -126,7 +126,8 @@ func (h *Highest) Distrust(cluster string, d topology.Distrust) error {
 
 // write makes what is known of a cluster durable. The lock is held.
 func (h *Highest) write(cluster string, seen seenEpoch) error {
-	record := highestRecord{Version: recordVersion, Clusters: maps.Clone(h.seen)}
+	record := highestRecord{Version: recordVersion, Clusters: map[string]seenEpoch{}}
+	maps.Copy(record.Clusters, h.seen)
 	record.Clusters[cluster] = seen
 	data, err := json.Marshal(record)
 	if err != nil {

