@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -188,5 +189,39 @@ func TestHostThatMissedPurgedBinlogsIsShort(t *testing.T) {
 	})
 	w.more(20)
 	s.reignIs(epoch)
+	s.discard()
+}
+
+// R48: an empty datadir under a known name is a stranger that lacks everything.
+// It does not follow from the beginning, for what was never in a binlog would be
+// missing, and nobody counts on it.
+func TestEmptyDatadirUnderAKnownNameIsShortOfEverything(t *testing.T) {
+	s := begin(t)
+	_, _, epoch := s.writer()
+	w := s.write()
+	s.must(s.StopAgent(s.ctx, "db4"))
+	s.must(s.StopMysqld(s.ctx, "db4"))
+	data := filepath.Join(s.Dir("db4"), "data")
+	s.must(os.RemoveAll(data))
+	if out, err := exec.CommandContext(s.ctx, "cp", "-a", template, data).CombinedOutput(); err != nil {
+		t.Fatalf("copy the empty datadir: %v: %s", err, out)
+	}
+	s.must(s.StartMysqld(s.ctx, "db4"))
+	s.must(s.StartAgent(s.ctx, "db4"))
+	s.until("db4 says what it lacks", func() error {
+		if why := s.awaitState("db4", topology.AwaitingRecovery); !strings.Contains(why, "SHORT: its datadir is new and empty") {
+			return errors.New(why)
+		}
+		return nil
+	})
+	w.more(50)
+	s.reignIs(epoch)
+	c := s.now()
+	if r, id, _ := c.ReportOf("db4"); r.Replication.Configured || c.Reign.Value.Ackers[id] != "" {
+		t.Errorf("it follows, or is counted on: %+v", r.Replication)
+	}
+	if code, out := s.ctl("rejoin", "db4", "--yes"); code != 3 || !strings.Contains(out, "db4 is SHORT") {
+		t.Errorf("mmmctl rejoin: exit %d: %s", code, out)
+	}
 	s.discard()
 }
