@@ -83,10 +83,10 @@ func Run(o Options) []string {
 func (o Options) tell(c explore.Case, f finding) bool {
 	r := f.result
 	verdict := string(r.Verdict)
-	switch r.Verdict {
-	case explore.Broken:
+	if r.Verdict == explore.Broken {
 		verdict += " " + r.Why
-	case explore.Stalls:
+	}
+	if r.Verdict == explore.Stalls {
 		verdict = fmt.Sprintf("STALLS in %d states", r.Stalls)
 	}
 	fmt.Fprintf(o.Out, "%-58s %10d states  depth %2d %7s  %s\n", c.Name, r.States, r.Depth, f.took.Round(10*time.Millisecond), verdict)

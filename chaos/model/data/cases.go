@@ -31,7 +31,7 @@ var (
 	late        = Env{Tx: 1, Faults: 1, Late: true}
 	lateTwo     = Env{Tx: 1, Faults: 2, Late: true}
 	threeDeaths = Env{Tx: 1, Faults: 3, Kinds: Mysqld}
-	lateHeir    = Env{Tx: 1, Faults: 3, Kinds: Mysqld | Hang, Late: true}
+	forsaken    = Env{Tx: 1, Faults: 3, Kinds: Hang, Degrade: true}
 )
 
 // holding are the worlds in which all rules together must hold.

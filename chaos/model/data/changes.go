@@ -34,7 +34,7 @@ var changes = []change{
 	{"leaving the writer out of S", []string{"R23"}, "the writer is a member of its own set",
 		func(r *Rules) { r.NotItself = false }, orderLast, explore.Stalls, "", false},
 	{"the empty set in etcd first", []string{"R24"}, "semi-sync goes off before etcd knows that nobody acknowledges",
-		func(r *Rules) { r.EmptyAfter = false }, degrade, explore.Broken, safety, true},
+		func(r *Rules) { r.EmptyAfter = false }, forsaken, explore.Broken, safety, false},
 	{"fresh ackers", []string{"R25"}, "a member whose mysqld was restarted still proves",
 		func(r *Rules) { r.FreshAckers = false }, two, explore.Broken, safety, false},
 	{"the heir", []string{"R25"}, "nobody of S is left and nobody may take its place",
