@@ -1,7 +1,9 @@
 package topology
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/mmm-ha/mmm/topology/gtid"
 )
@@ -34,5 +36,61 @@ func TestHostOffTheLineOfTheReignIsNotLetIn(t *testing.T) {
 		if got := offLine(c, Report{EpochRow: x.row, Received: at(x.received)}); got != x.off {
 			t.Errorf("%s: off the line %t", x.name, got)
 		}
+	}
+}
+
+// asked reports whether a rule asks for anything, and of which host.
+func asked(v View, rule string) (string, bool) {
+	acts := Decide(v)
+	i := slices.IndexFunc(acts, func(a Action) bool { return a.Rule == rule })
+	if i < 0 {
+		return "", false
+	}
+	return acts[i].String(), true
+}
+
+// told is the view of db1 after a story.
+func told(t *testing.T, story string) View {
+	t.Helper()
+	by := newTeller()
+	if _, err := tell(by, story); err != nil {
+		t.Fatal(err)
+	}
+	h, err := by.w.host("db1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return by.w.view(h, by.w.cluster())
+}
+
+// TestSetIsWrittenOnlyBehindTheFilterAsItShouldBe: the filter could not be set a
+// moment ago, so somebody may be attached who is not counted on (R21, R23).
+func TestSetIsWrittenOnlyBehindTheFilterAsItShouldBe(t *testing.T) {
+	v := told(t, "cluster\nvanish db4\napply db1\napply db1\n")
+	if a, ok := asked(v, "narrow"); !ok || a != "put-reign db4 ackers=2" {
+		t.Fatalf("db4 is cut off, and the others have everything: %q", a)
+	}
+	v.Seen.Shunned = nil
+	fails := Action{Kind: SetShun, Epoch: v.Term.Epoch}
+	v.Seen.Failed = map[Kind]Failure{SetShun: {At: v.Now.Add(-time.Millisecond), Unit: fails.Unit()}}
+	if _, ok := asked(v, "shun"); ok {
+		t.Fatal("the filter does not rest")
+	}
+	if a, ok := asked(v, "narrow"); ok {
+		t.Errorf("%s, while the filter lets db4 in", a)
+	}
+}
+
+// TestWhoIsOffTheLineOfTheReignStaysOutsideTheSet: and says so by nothing but its numbers.
+func TestWhoIsOffTheLineOfTheReignStaysOutsideTheSet(t *testing.T) {
+	v := told(t, "cluster\nreign ackers=db2,db3\n")
+	if a, ok := asked(v, "widen"); !ok || a != "put-reign db4 ackers=3" {
+		t.Fatalf("db4 could acknowledge: %q", a)
+	}
+	e := v.Cluster.Hosts["id-db4"]
+	e.Value.EpochRow, e.Value.Received = 0, position("0-4-9000000")
+	v.Cluster.Hosts["id-db4"] = e
+	if a, ok := asked(v, "widen"); ok {
+		t.Errorf("%s, and it is far ahead of a reign of which it has nothing", a)
 	}
 }
