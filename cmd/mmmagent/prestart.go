@@ -19,8 +19,10 @@ func newPrestartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prestart",
 		Short: "Close the port before mysqld serves; keep what it may be about to throw away",
-		Long: `Run by the supervisor of mysqld before each start (systemd: ExecStartPre=+mmmagent
-prestart in a drop-in of mariadb.service; the plus sign runs it as root).
+		Long: `Run by the supervisor of mysqld before each start (systemd: the drop-in of
+mariadb.service). The packet filter takes root, the datadir the user of mysqld:
+where one of them cannot do both, it is run twice, once with --datadir "" and once
+with --fence none.
 
 First the port that clients use is closed in the packet filter, if it is not
 guarded already: after a boot mysqld may be up before the agent, and nobody should
@@ -43,6 +45,9 @@ starting: what cannot be copied is said and left.`,
 			if err := closePort(cmd.Context(), kind, port, log); err != nil {
 				return err
 			}
+			if datadir == "" {
+				return nil
+			}
 			kept, err := dbops.KeepTails(dbops.Tails{Datadir: datadir, Now: time.Now(), Log: log})
 			if err != nil {
 				log.Warn("could not keep everything; mysqld may start all the same", "err", err)
@@ -53,7 +58,7 @@ starting: what cannot be copied is said and left.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&datadir, "datadir", "/var/lib/mysql", "the data directory of mysqld")
+	cmd.Flags().StringVar(&datadir, "datadir", "/var/lib/mysql", "the data directory of mysqld; empty: only close the port")
 	cmd.Flags().Uint16Var(&port, "port", 3306, "the port that clients use")
 	cmd.Flags().StringVar(&kind, "fence", agent.FenceNFT, "what closes the port: "+agent.FenceNFT+", or "+agent.FenceNone+" as in the agent's file")
 	return cmd
