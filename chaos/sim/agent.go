@@ -197,7 +197,7 @@ func (a *agent) begun(act topology.Action) {
 func (a *agent) carryOut(p *proc, l *lane, h hand, j job) {
 	began := p.now()
 	note, err := h.do(a, p, l.on, j)
-	o := step.Outcome{Action: j.Action, Err: err, Note: note}
+	o := step.Outcome{Action: j.Action, Err: err, Note: note, Unknown: errors.Is(err, errUnknown)}
 	if h.fresh {
 		if probe, err := a.db().observe(p, p.within(nil, probeLimit)); err == nil {
 			o.Probe = a.look.judge(probe)

@@ -26,11 +26,11 @@
 // # Results
 //
 // A sweep appends one line of JSON to docs/reliability/sim.jsonl, a Summary:
-// commit; seeds from and to; simulated seconds, of them dense (with a fault under
-// way or less than ten seconds past); faults by class; reigns; writes and
-// acknowledged ones; violations, each with its seed; seeds that ended without a
-// provable writer; and per class the worst time without an acknowledgement after
-// a single fault of a healthy cluster.
+// commit; seeds, from and to; simulated seconds, of them dense (with a fault under
+// way or less than ten seconds past); faults, by class too; failovers; writes that
+// were acknowledged; violations, each with its seed; stalled, the seeds that ended
+// with no provable writer and nothing lost; and per class the worst time without
+// an acknowledgement after a single fault of a healthy cluster.
 //
 // # Ownership
 //

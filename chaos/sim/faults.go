@@ -44,6 +44,8 @@ var kinds = []kind{
 	{"mysqld killed", 8, true, 200 * time.Millisecond, 2 * time.Second, killed1},
 	{"mysqld down", 3, true, 4 * time.Second, 12 * time.Second, killed1},
 	{"mysqld frozen", 4, true, 200 * time.Millisecond, 5 * time.Second, frozenServer},
+	{"mysqld restarted unseen", 4, true, 150 * time.Millisecond, 1200 * time.Millisecond, restartedUnseen},
+	{"mysqld and agent restarted", 4, true, 150 * time.Millisecond, 900 * time.Millisecond, bothRestarted},
 	{"agent restarted", 6, true, 20 * time.Millisecond, 900 * time.Millisecond, agentKilled},
 	{"agent killed", 4, true, 2500 * time.Millisecond, 8 * time.Second, agentKilled},
 	{"agent frozen", 6, true, 200 * time.Millisecond, 6 * time.Second, agentFrozen},
@@ -172,6 +174,22 @@ func killed1(w *world, h *host, f fault) func() {
 	h.resting = max(h.resting, w.now+f.lasts)
 	w.restarts(h, f.lasts)
 	return nil
+}
+
+// restartedUnseen: mysqld is back before its agent, which stands still, looks again.
+func restartedUnseen(w *world, h *host, f fault) func() {
+	thaw := w.freeze(h.agent.proc)
+	h.db.die("kill -9")
+	w.restarts(h, f.lasts/2)
+	return thaw
+}
+
+// bothRestarted: the agent is back within its lease and finds another mysqld.
+func bothRestarted(w *world, h *host, f fault) func() {
+	h.agent.stop()
+	h.db.die("kill -9")
+	w.restarts(h, f.lasts/2)
+	return h.agent.start
 }
 
 func frozenServer(w *world, h *host, _ fault) func() {

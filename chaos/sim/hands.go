@@ -246,10 +246,13 @@ func (a *agent) nudge(p *proc, l *limit, _ job) (step.Note, error) {
 
 func (a *agent) putReign(p *proc, l *limit, j job) (step.Note, error) {
 	rev, err := a.reg.putReign(p, l, j.Epoch, j.Guards.Reign, *j.Reign)
-	if err != nil {
+	switch {
+	case errors.Is(err, errUnknown):
+		return step.InDoubt, err
+	case err != nil:
 		return nil, err
 	}
-	return step.Wrote(rev), nil
+	return step.PutReign(rev), nil
 }
 
 func (a *agent) shunned(list []netip.Addr) map[*host]bool {

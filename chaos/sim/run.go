@@ -82,7 +82,7 @@ func (w *world) run(o Options, out *Outcome) {
 		return
 	}
 	for _, e := range w.faults.episode {
-		w.pass(e.from)
+		w.pass(e.from - time.Millisecond)
 		began, epoch := w.now, w.etcd.cluster.Writer.Rev
 		single, harmless := w.bystander(e, o.Skip)
 		worst := w.watchGap(e.to)
