@@ -71,6 +71,7 @@ func (a *agent) start() {
 	a.beating, a.dirty, a.unsure, a.reigning, a.rejected = false, true, "", false, nil
 	a.look = look{version: -1}
 	a.state = step.New(a.h.name, a.h.id, a.token(), a.h.disk.highest)
+	a.state.Seen.Distrust = a.h.disk.doubts
 	a.h.refuse(nil) // the tables are made anew, empty
 	a.h.rejects = nil
 	if a.h.port == forever {

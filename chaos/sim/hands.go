@@ -73,6 +73,8 @@ func init() { //nolint:gochecknoinits // the hands refer to the table through th
 		topology.OpenReaders:  {(*agent).openReaders, limitServer, false},
 		topology.ClosePort:    {(*agent).closePort, limitServer, false},
 		topology.Rewind:       {(*agent).rewind, limitRewind, true},
+		topology.LoseTrust:    {(*agent).loseTrust, limitEtcd, false},
+		topology.Trust:        {(*agent).trust, limitEtcd, false},
 		topology.EndRejoin:    {(*agent).endRejoin, limitEtcd, false},
 	}
 }

@@ -53,6 +53,7 @@ type disk struct {
 	lease   topology.LeaseID
 	epoch   topology.Rev
 	inc     topology.Incarnation
+	doubts  topology.Distrust
 }
 
 const listenerPort = 3309

@@ -66,7 +66,7 @@ func (s *session) open(p *proc) {
 		})
 		if s.deadline = 0; err == nil && s.extend(sent, ttl) {
 			s.id, s.lapsed = id, false
-			s.a.remember(func(d *disk) { *d = disk{highest: d.highest, lease: id} })
+			s.a.remember(func(d *disk) { *d = disk{highest: d.highest, doubts: d.doubts, lease: id} })
 			return
 		}
 		_ = p.sleep(nil, leasePause)
