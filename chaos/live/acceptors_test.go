@@ -166,7 +166,7 @@ func (s *stage) refusesAll(host string) error {
 		to   netip.AddrPort
 	}{{lab.ClientHost, own}, {host, own}, {host, local}} {
 		if err := s.dials(way.from, way.to); !errors.Is(err, syscall.ECONNREFUSED) {
-			errs = append(errs, fmt.Errorf("from %s to %s: %v, want it refused", way.from, way.to, err))
+			errs = append(errs, fmt.Errorf("from %s to %s, want it refused: %w", way.from, way.to, err))
 		}
 	}
 	return errors.Join(errs...)
