@@ -78,3 +78,7 @@ sim-year: ## Simulate a year in all, in days with minutes of calm between the fa
 
 clean: ## Remove what was built.
 	@rm -rf $(BIN)
+
+.PHONY: mutants
+mutants: deps ## Plant each known bug into a copy of the code and see that a test notices it; docs/mutants.md is the result.
+	@$(GO) run ./cmd/mmmlab mutants

@@ -42,6 +42,14 @@ func (a *Agent) placeBid(ctx context.Context, j job) (step.Note, error) {
 		}
 		a.rejected.Store(j.Addr)
 	}
+	if j.probe.Replication.Configured {
+		// It may have been stopped since the last look. Only while the IO thread
+		// lives can it be started without losing what is not applied; after the bid
+		// that would be stuck in the relay log (R11).
+		if err := a.db.StartSQL(ctx); err != nil {
+			a.log.Debug("the SQL thread stays stopped", "err", err)
+		}
+	}
 	return a.bid(ctx, j, *j.Bid)
 }
 

@@ -56,6 +56,26 @@ func TestBidIsPlacedInTheOrderOfTheRules(t *testing.T) {
 	}
 }
 
+// R11: with the IO thread stopped a start of the SQL thread would drop the relay
+// log; so it is started before that, and a failure is no reason not to bid.
+func TestStoppedSQLThreadIsStartedBeforeTheBid(t *testing.T) {
+	for _, fate := range []error{nil, dbops.ErrUnapplied} {
+		r := newRig(t)
+		r.follower()
+		j := r.bidJob()
+		j.probe = r.db.now()
+		r.db.with(func(p *topology.Probe) { p.Replication.SQL = false }) // seen by nobody yet
+		r.fail("start-sql", fate)
+		if _, err := r.placeBid(bounded(t), j); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"start-sql", "stop-io", "put-bid"}
+		if got := r.order(want...); !slices.Equal(got, want) {
+			t.Errorf("order %v, want %v", got, want)
+		}
+	}
+}
+
 func TestBidIsNotPlacedUnlessTheHostIsFrozen(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -214,5 +234,33 @@ func TestHandedReignBeginsWithItsPhase(t *testing.T) {
 	r.fail("put-phase catching-up", store.ErrUnknownOutcome)
 	if note, err := r.adopt(bounded(t), j); err == nil || note != nil {
 		t.Errorf("note %t, err %v", note != nil, err)
+	}
+}
+
+// R40: START SLAVE with both threads stopped deletes what was received and not
+// applied, and the same mysqld goes on.
+func TestHostThatLostWhatItBidSaysSo(t *testing.T) {
+	before := topology.Bid{After: epoch, Incarnation: oddRun, Received: pos(t, "0-2-25")}
+	for name, tt := range map[string]struct {
+		change func(now *topology.Bid)
+		broken bool
+	}{
+		"it holds as much":      {func(*topology.Bid) {}, false},
+		"it holds less":         {func(now *topology.Bid) { now.Received = pos(t, "0-2-20") }, true},
+		"it is another mysqld":  {func(now *topology.Bid) { now.Received, now.Incarnation = pos(t, "0-2-20"), "another" }, false},
+		"it is a later reign's": {func(now *topology.Bid) { now.Received, now.After = pos(t, "0-2-20"), epoch+1 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := before
+			tt.change(&now)
+			why := step.Dropped(before, now)
+			if (why != "") != tt.broken {
+				t.Fatalf("dropped: %q", why)
+			}
+			now.Broken = why
+			if again := step.Dropped(now, now); again != why {
+				t.Errorf("in the next bid: %q, want %q", again, why)
+			}
+		})
 	}
 }

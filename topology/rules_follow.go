@@ -29,8 +29,9 @@ var followRules = []Rule{
 		Name: "run-sql",
 		Doc:  "A stopped SQL thread is started while the IO thread still lives; with both stopped the start would drop the relay log.",
 		When: when("the SQL thread is stopped and nothing is wrong with it", func(v *View) bool {
-			r := v.Probe.Replication
-			return v.Probe.Up && r.Configured && r.IO == "Yes" && !r.SQL && r.Error == "" && v.Term.Epoch == 0 && !v.Probe.Unfinished
+			r := v.Probe.Replication // an IO thread that has lost its source and tries on lives, too
+			lives := r.IO == "Yes" || r.IO == "Connecting" || r.IO == "Preparing"
+			return v.Probe.Up && r.Configured && lives && !r.SQL && !strings.Contains(r.Error, sqlError) && v.Term.Epoch == 0 && !v.Probe.Unfinished
 		}),
 		Then: do(Action{Kind: StartSQL}),
 	},

@@ -205,14 +205,29 @@ func (v *View) open() []Action {
 func (v *View) shun() []netip.Addr {
 	var out []netip.Addr
 	for _, h := range v.Cluster.Spec.Value.Hosts {
-		_, id, live := v.Cluster.ReportOf(h.Name)
-		_, acks := v.Cluster.Reign.Value.Ackers[id]
-		counted := id != "" && id == suitor(v.Cluster) || live && acks && v.leaves(id) == "" || id != "" && id == heir(v.Cluster)
-		if h.Name != v.Self && !counted {
+		if h.Name != v.Self && !v.admits(h.Name) {
 			out = append(out, h.Address)
 		}
 	}
 	return sortedAddrs(out)
+}
+
+// admits reports whether the writer counts on every live host that bears the
+// name. There are two for a moment when a datadir was made anew under an old
+// name: they have one address, and only the old one was counted on (R48).
+func (v *View) admits(name string) bool {
+	found := false
+	for id, e := range v.Cluster.Hosts {
+		if e.Value.Name != name {
+			continue
+		}
+		found = true
+		comes := id == suitor(v.Cluster) || id == heir(v.Cluster)
+		if _, acks := v.Cluster.Reign.Value.Ackers[id]; (!acks || v.leaves(id) != "") && !comes {
+			return false
+		}
+	}
+	return found
 }
 
 // firstAckers holds when enough hosts have the epoch row, and the others have
@@ -353,7 +368,7 @@ func (v *View) leaves(id HostID) string {
 		return "is gone: its agent holds no lease"
 	case !e.Value.MySQL.Up:
 		return "has lost its mysqld"
-	case e.Value.Incarnation != v.Cluster.Reign.Value.Ackers[id]:
+	case e.Value.Incarnation == "" || e.Value.Incarnation != v.Cluster.Reign.Value.Ackers[id]:
 		return "runs another mysqld than the one that acknowledged"
 	case v.Cluster.Intents[name].Value.Want == WantOffline:
 		return "was set offline"

@@ -31,19 +31,21 @@ func TestNewAddressIsAnnouncedFiveTimesInTenSeconds(t *testing.T) {
 }
 
 func TestDroppedAddressIsAnnouncedNoMore(t *testing.T) {
-	tell(t, func(s *story) {
-		defer s.run()()
-		s.reconcile(60*second, "192.0.2.113", "192.0.2.114")
-		synctest.Wait()
-		s.fake.Fail("delete", errors.New("busy")) // not even when it cannot be removed
-		if err := s.Drop(t.Context(), addrs("192.0.2.113")...); err == nil {
-			t.Error("Drop = nil, want the error of the kernel")
-		}
-		s.fake.Reset()
-		time.Sleep(20 * second)
-		const other = "announce 192.0.2.114 dev eth0"
-		s.expect(other, other, other, other)
-	})
+	for _, step := range []string{"delete", "list"} { // not even when it cannot be removed
+		tell(t, func(s *story) {
+			defer s.run()()
+			s.reconcile(60*second, "192.0.2.113", "192.0.2.114")
+			synctest.Wait()
+			s.fake.Fail(step, errors.New("busy"))
+			if err := s.Drop(t.Context(), addrs("192.0.2.113")...); err == nil {
+				t.Error("Drop = nil, want the error of the kernel")
+			}
+			s.fake.Reset()
+			time.Sleep(20 * second)
+			const other = "announce 192.0.2.114 dev eth0"
+			s.expect(other, other, other, other)
+		})
+	}
 }
 
 func TestAddressPastItsDeadlineIsAnnouncedNoMore(t *testing.T) {

@@ -101,7 +101,7 @@ func TestElectionWaitsForAnAckerThatIsMissing(t *testing.T) {
 
 // An acker whose agent hangs is let go while the writer lives; then it is missed
 // by nobody.
-func TestHungAgentOfAnAckerHoldsUpNoElection(t *testing.T) {
+func TestF04HungAgentOfAnAckerHoldsUpNoElection(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, _, epoch := s.writer()
@@ -128,7 +128,7 @@ func (s *stage) awaitAckers(n int) {
 
 // What a candidate received and cannot apply is data that it would hide from
 // everybody as a writer.
-func TestCandidateThatCannotApplyItsRelayLogIsNotElected(t *testing.T) {
+func TestF13CandidateThatCannotApplyItsRelayLogIsNotElected(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, other, epoch := s.writer()
@@ -237,7 +237,7 @@ func (s *stage) mendReplica(replica, table string) {
 
 // A candidate that lags opens only when everything that it received is applied:
 // what it threw away or hid would be lost, what it opened with would be stale.
-func TestWriterToBeAppliesAllThatItReceivedBeforeItOpens(t *testing.T) {
+func TestF02WriterToBeAppliesAllThatItReceivedBeforeItOpens(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, other, epoch := s.writer()
@@ -272,7 +272,7 @@ func TestWriterToBeAppliesAllThatItReceivedBeforeItOpens(t *testing.T) {
 
 // A full server answers nobody new; it is not dead, and no other host would be
 // less full.
-func TestWriterWithoutAFreeConnectionStaysWriter(t *testing.T) {
+func TestF11WriterWithoutAFreeConnectionStaysWriter(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, _, epoch := s.writer()

@@ -39,7 +39,7 @@ func TestWriterThatLosesItsMysqldIsReplacedWithoutWaitingForTheLease(t *testing.
 // The tail of a killed writer's binlog is cut off when its mysqld starts again,
 // acknowledged or not. The host must take it back from the others, although it
 // wrote it itself: a server skips without a word what bears its own server_id.
-func TestKilledWriterTakesBackTheWritesThatItsRestartCutOff(t *testing.T) {
+func TestF01KilledWriterTakesBackTheWritesThatItsRestartCutOff(t *testing.T) {
 	s := begin(t)
 	w := s.storm()
 	for range 3 {
@@ -108,7 +108,7 @@ func TestReignEndsWithItsMysqldAlsoWhenNobodySawItDie(t *testing.T) {
 	t.Errorf("the lease ran out in all of %d tries: nothing proven", tries)
 }
 
-func TestVanishedHostComesBackAsReaderAndTheWriterStays(t *testing.T) {
+func TestF14VanishedHostComesBackAsReaderAndTheWriterStays(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, other, epoch := s.writer()
@@ -129,7 +129,7 @@ func TestVanishedHostComesBackAsReaderAndTheWriterStays(t *testing.T) {
 	s.well()
 }
 
-func TestFrozenMysqldOfTheWriterIsKilledAndReplaced(t *testing.T) {
+func TestF07FrozenMysqldOfTheWriterIsKilledAndReplaced(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, other, epoch := s.writer()
@@ -146,7 +146,7 @@ func TestFrozenMysqldOfTheWriterIsKilledAndReplaced(t *testing.T) {
 }
 
 // A host that nothing reaches closes by itself before anybody else opens.
-func TestWriterCutOffFromAllClosesBeforeTheNextOpens(t *testing.T) {
+func TestF06WriterCutOffFromAllClosesBeforeTheNextOpens(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, other, epoch := s.writer()

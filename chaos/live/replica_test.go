@@ -67,7 +67,7 @@ func TestReplicaThatCannotApplyServesNoReaders(t *testing.T) {
 	s.well()
 }
 
-func TestReplicaThatCannotReachTheWriterServesNoReaders(t *testing.T) {
+func TestF12ReplicaThatCannotReachTheWriterServesNoReaders(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	writer, _, epoch := s.writer()

@@ -42,6 +42,9 @@ func begin(t *testing.T) *stage {
 		t.Skip("SKIPPED, NOTHING PROVEN: it starts servers, and the tests run with -short")
 	}
 	lab.Require(t, "netns", "mariadb", "etcd")
+	if f, ok := failureOf(t.Name()); ok {
+		t.Logf("F%d: %s", f.number, f.here)
+	}
 	s := &stage{bed: takeBed(t), t: t, ctx: t.Context(), began: time.Now(), logs: map[string]int64{}}
 	t.Cleanup(s.end)
 	for _, host := range allHosts {

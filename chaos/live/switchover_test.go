@@ -73,7 +73,7 @@ func TestSwitchoverAwayFromAWriterThatCannotStopIsUndone(t *testing.T) {
 
 // A transaction that was open when the writer stopped was never acknowledged:
 // its client must hear so, and it must be nowhere.
-func TestTransactionOpenAtASwitchoverFailsAtItsCommit(t *testing.T) {
+func TestF16TransactionOpenAtASwitchoverFailsAtItsCommit(t *testing.T) {
 	s := begin(t)
 	w := s.write()
 	_, other, epoch := s.writer()

@@ -12,7 +12,7 @@ type Promise struct {
 // Guarantees are the promises of the design, in its order.
 var Guarantees = []Promise{
 	{"G1 one acceptor", "Two hosts never acknowledge client writes at once: not with the agent killed or frozen while mysqld lives, not under one-way cuts, not after a resume.",
-		[]string{"TestWriterCutOffFromAllClosesBeforeTheNextOpens", "TestWriterWithoutItsAgentAcknowledgesNothingAfterItsReign", "TestFenceHasTheLastWordInEveryInterleaving", "TestOpenPortClosesByItselfAndNotWhileItIsExtended", "TestStormOfSeedViolatesNothing"},
+		[]string{"TestF06WriterCutOffFromAllClosesBeforeTheNextOpens", "TestWriterWithoutItsAgentAcknowledgesNothingAfterItsReign", "TestFenceHasTheLastWordInEveryInterleaving", "TestOpenPortClosesByItselfAndNotWhileItIsExtended", "TestStormOfSeedViolatesNothing"},
 		[]string{"agent-kill", "agent-freeze", "both", "host-freeze", "hang", "cut", "cut-in", "cut-out"}},
 	{"G2 nothing lost", "No acknowledged write is lost under any single fault. Under two faults never silently: the cluster stops and names the host that holds what is missing.",
 		[]string{"TestTenKillsInARowLoseNothing", "TestElectionWaitsForAnAckerThatIsMissing", "TestCampaignRestsOnProof", "TestWriterToBeFetchesWhatOnlyAnotherHostHolds", "TestStormOfSeedViolatesNothing"},
@@ -21,7 +21,7 @@ var Guarantees = []Promise{
 		[]string{"TestAssignmentStaysTheSameWhileItIsCarriedOut", "TestVirtualAddressIsAnsweredForOnlyWhileItIsServed", "TestReaderVIPIsGivenUpBeforeItsClaim", "TestStormOfSeedViolatesNothing"},
 		[]string{"host-kill", "cable", "agent-kill", "agent-freeze"}},
 	{"G4 convergence", "After a heal every replica has the same positions and the same rows, or stands in AWAITING_RECOVERY with a named cause.",
-		[]string{"TestVanishedHostComesBackAsReaderAndTheWriterStays", "TestKilledWriterTakesBackTheWritesThatItsRestartCutOff", "TestEveryHostComesBackToTheWritersHistory", "TestStormOfSeedViolatesNothing"},
+		[]string{"TestF14VanishedHostComesBackAsReaderAndTheWriterStays", "TestF01KilledWriterTakesBackTheWritesThatItsRestartCutOff", "TestEveryHostComesBackToTheWritersHistory", "TestStormOfSeedViolatesNothing"},
 		[]string{"crash", "power", "host-kill", "cut"}},
 	{"G6 etcd away", "An outage of etcd alone stops no writes; an outage of etcd and the loss of a database host does, safely.",
 		[]string{"TestWritesGoOnWhileEtcdIsAway", "TestWritesGoOnWhileEtcdHangs", "TestWriterClosesWhenAHostIsLostWhileEtcdIsAway", "TestWriterThatAloneLostEtcdGetsNoPromise"},
@@ -34,14 +34,14 @@ var Guarantees = []Promise{
 // Situations are the promises by what goes wrong.
 var Situations = []Promise{
 	{"one of: process, host, power, cut, cable", "Writes are back within two leases and a second (one lease and a second more when etcd loses its leader with the host). Nothing acknowledged is lost.",
-		[]string{"TestWriterThatLosesItsMysqldIsReplacedWithoutWaitingForTheLease", "TestFrozenMysqldOfTheWriterIsKilledAndReplaced", "TestWriterWhoseMysqldRestartsAtOnceHasLostItsReignAllTheSame", "TestStormOfSeedViolatesNothing"},
+		[]string{"TestWriterThatLosesItsMysqldIsReplacedWithoutWaitingForTheLease", "TestF07FrozenMysqldOfTheWriterIsKilledAndReplaced", "TestWriterWhoseMysqldRestartsAtOnceHasLostItsReignAllTheSame", "TestStormOfSeedViolatesNothing"},
 		[]string{"kill", "crash", "stop", "hang", "host-freeze", "host-kill", "power", "cut", "cut-in", "cut-out", "cut-pair", "cable"}},
 	{"agent restarted", "The reign goes on; no change of the writer.",
 		[]string{"TestAgentOfTheWriterRestartedWithinTheLeaseGoesOnWithItsReign", "TestStoppedAgentLeavesItsReignToTheNext"}, []string{"agent-restart"}},
 	{"a replica fails", "Writes go on after at most a lease and a second; the writer does not change.",
-		[]string{"TestHungAgentOfAnAckerHoldsUpNoElection", "TestReplicaThatCannotReachTheWriterServesNoReaders", "TestStormOfSeedViolatesNothing"}, []string{"kill", "host-kill", "disk-stall"}},
+		[]string{"TestF04HungAgentOfAnAckerHoldsUpNoElection", "TestF12ReplicaThatCannotReachTheWriterServesNoReaders", "TestStormOfSeedViolatesNothing"}, []string{"kill", "host-kill", "disk-stall"}},
 	{"max_connections used up", "A full server is no dead server: no change of the writer.",
-		[]string{"TestFullServerIsNotDead", "TestWriterWithoutAFreeConnectionStaysWriter"}, []string{"connections"}},
+		[]string{"TestFullServerIsNotDead", "TestF11WriterWithoutAFreeConnectionStaysWriter"}, []string{"connections"}},
 	{"etcd loses a member, or its leader", "Writes go on; with a lease of one second the writer may change once while etcd elects.",
 		[]string{"TestDeadEtcdMemberDisturbsNobody", "TestDeadEtcdLeaderLosesNoWrite", "TestLeaderOfEtcdLeavesTheWritersHost"}, []string{"etcd-member", "etcd-leader"}},
 	{"the writer and its only proof are both gone", "Writes stop. The cluster names who is missing and waits.",

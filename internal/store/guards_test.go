@@ -380,3 +380,20 @@ func TestNameThatIsNoKeyIsNotWritten(t *testing.T) {
 		t.Error("a change that breaks none of its guards was sent")
 	}
 }
+
+// TestWriteThatBreaksNoGuardOfItsOwnIsRefused: a late copy of it would take
+// effect once more.
+func TestWriteThatBreaksNoGuardOfItsOwnIsRefused(t *testing.T) {
+	p := put{key: modeKey, value: []byte("{}")}
+	for name, ch := range map[string]change{
+		"no guard":            {verb: "set mode", puts: []put{p}},
+		"guard of other keys": {verb: "set mode", guards: []guard{{writerKey, 7}}, puts: []put{p}},
+	} {
+		if err := ch.check(); err == nil {
+			t.Errorf("%s: it may be sent", name)
+		}
+	}
+	if err := (change{verb: "set mode", guards: []guard{{writerKey, 7}, {modeKey, 3}}, puts: []put{p}}).check(); err != nil {
+		t.Error(err)
+	}
+}
