@@ -19,14 +19,14 @@ func Page(folder string) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	simulated, err := loadSimulated(filepath.Join(folder, "sim.jsonl"))
+	sweeps, err := loadSimulated(filepath.Join(folder, "sim.jsonl"))
 	if err != nil {
 		return "", err
 	}
 	var s strings.Builder
 	s.WriteString(head)
 	realRuns(&s, runs)
-	simulatedRuns(&s, simulated)
+	simulatedRuns(&s, sweeps)
 	worstGaps(&s, runs)
 	s.WriteString("## What is promised, and what proves it\n\n")
 	promises(&s, "guarantee", Guarantees, runs)
@@ -134,32 +134,6 @@ tables, direct writes to every server every 20 ms, ARP, the kernel's own message
 		fmt.Fprintf(s, "\nBy the rule of three, %s changes of the writer without a violation bound the rate of violations by %.1f %% per change,\nwith 95 %% confidence, for faults of these kinds on a machine like this.\n", grouped(since.failovers), 300/float64(since.failovers))
 	}
 	fmt.Fprintf(s, "\nVersions: %s.\n\n", strings.Join(all.commits, ", "))
-}
-
-// simulatedRuns is the table of simulated clusters.
-func simulatedRuns(s *strings.Builder, all []Simulated) {
-	s.WriteString("## Simulated clusters\n\n")
-	if len(all) == 0 {
-		s.WriteString("No simulated run is recorded yet.\n\n")
-		return
-	}
-	var t Simulated
-	var commits []string
-	for _, c := range all {
-		t.Seeds += c.Seeds
-		t.Seconds += c.Seconds
-		t.Faults += c.Faults
-		t.Failovers += c.Failovers
-		t.Writes += c.Writes
-		t.Violations += c.Violations
-		if !slices.Contains(commits, c.Commit) {
-			commits = append(commits, c.Commit)
-		}
-	}
-	const year = 365.25 * 24 * 3600
-	fmt.Fprintf(s, "The real decisions of the agents against models of etcd, MariaDB and the network, in virtual time. It is a model: what it\nproves it proves of the decisions, not of the servers.\n\n")
-	fmt.Fprintf(s, "| simulated time | seeds | faults | changes of the writer | writes | violations |\n|---:|---:|---:|---:|---:|---:|\n| %.2f years | %s | %s | %s | %s | **%s** |\n\nVersions: %s.\n\n",
-		t.Seconds/year, grouped(t.Seeds), grouped(t.Faults), grouped(t.Failovers), grouped(t.Writes), grouped(t.Violations), strings.Join(commits, ", "))
 }
 
 // worstGaps is what each class of faults cost at most.

@@ -10,9 +10,13 @@ import (
 	"github.com/mmm-ha/mmm/chaos/history"
 )
 
+// tornEnd is what mariadb-binlog says of an event that is being written, or that
+// a crash cut short; nothing follows it.
+const tornEnd = "Event truncated"
+
 // decodeBinlog is the command that prints the lines that parseBinlog reads.
 func decodeBinlog(datadir string) []string {
-	return []string{"sh", "-c", "cd '" + datadir + "' && mariadb-binlog -v --base64-output=decode-rows binlog.[0-9]* | grep -aE '^#[0-9].*GTID [0-9]|^### '"}
+	return []string{"sh", "-c", "cd '" + datadir + "' && for f in binlog.[0-9]*; do mariadb-binlog -v --base64-output=decode-rows $f; done | grep -aE '^#[0-9].*GTID [0-9]|^### |^ERROR'"}
 }
 
 // parseBinlog reads what mariadb-binlog printed of a server's log.

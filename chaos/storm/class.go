@@ -92,7 +92,7 @@ var classes = []class{
 	{Name: "cut-in", Says: "what others send to the host is lost, what it sends arrives", family: "net", on: []place{onWriter, onReplica},
 		hold: span(0.5, 5), do: cutIn, undo: heal, bites: cutSeen, ends: healSeen, changes: 1},
 	{Name: "cut-pair", Says: "the writer and one other host cannot reach each other", family: "net", on: []place{onMaster, onReplica},
-		hold: span(0.5, 4), do: cutFromWriter, undo: heal, bites: cutSeen, ends: healSeen, anyway: 0},
+		hold: span(0.5, 4), do: cutFromWriter, undo: heal, bites: cutSeen, ends: healSeen, anyway: 1}, // the writer is one end of it
 	{Name: "cable", Says: "network cable pulled and plugged", family: "net", on: []place{onWriter, onWriter, onReplica},
 		hold: span(0.3, 4), do: unplug, undo: plug, bites: gone, ends: present, changes: 1},
 	{Name: "arp", Says: "all ARP of a host lost", family: "arp", on: []place{onWriter, onReplica},
@@ -104,7 +104,7 @@ var classes = []class{
 	{Name: "disk-stall", Says: "every write to the disk waits (fsfreeze)", family: "disk", on: []place{onWriter, onReplica},
 		hold: span(0.3, 4), do: stallDisk, undo: resumeDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true},
 	{Name: "disk-readonly", Says: "the file system fails and turns read-only; the host is started anew", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(0.5, 3), do: breakDisk, undo: rebootHost, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true, alone: true},
+		hold: span(0.5, 3), do: breakDisk, undo: rebootHost, bites: diskRefuses, ends: diskWorks, changes: 2, stalls: true, alone: true}, // once more when the host is started anew
 	{Name: "connections", Says: "max_connections used up by clients that do nothing", family: "connections", on: []place{onWriter, onReplica},
 		hold: span(0.5, 4), do: crowd, undo: disperse, bites: crowded, ends: roomAgain},
 	{Name: "etcd-member", Says: "an etcd member that does not lead is killed", family: "etcd", on: []place{onMember},

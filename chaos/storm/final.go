@@ -120,9 +120,15 @@ func (s *site) commits(ctx context.Context, host string, out *history.Recorder) 
 	if err != nil {
 		return fmt.Errorf("decode binlog of %s: %w: %s", host, err, text[max(0, len(text)-200):])
 	}
-	if i := bytes.Index(text, []byte("ERROR: ")); i >= 0 {
-		line, _, _ := strings.Cut(string(text[i:]), "\n")
-		return fmt.Errorf("decode binlog of %s: %s", host, line)
+	for rest := text; ; {
+		i := bytes.Index(rest, []byte("ERROR: "))
+		if i < 0 {
+			break
+		}
+		line, _, _ := strings.Cut(string(rest[i:]), "\n")
+		if rest = rest[i+1:]; !strings.Contains(line, tornEnd) && !strings.Contains(line, "Could not read entry") {
+			return fmt.Errorf("decode binlog of %s: %s", host, line)
+		}
 	}
 	return parseBinlog(host, bytes.NewReader(text), out.Commit)
 }

@@ -160,13 +160,13 @@ func (k *strikes) allow(r *running, second, leads bool) {
 	if hits {
 		r.record.Failovers = max(r.class.changes, r.class.anyway)
 	}
-	if (r.class.elects || leads && r.class.family == "host") && k.ttl <= time.Second {
+	if (r.class.elects || leads && slices.Contains([]string{"host", "net", "etcd"}, r.class.family)) && k.ttl <= time.Second {
 		r.record.Failovers = max(r.record.Failovers, 1)
 	}
 	if second {
 		return
 	}
-	limit := 2*k.ttl + time.Second
+	limit := 2*k.ttl + time.Second + slack
 	if leads || r.class.elects {
 		// A new leader of etcd gives every lease a full TTL more, after its election.
 		limit += k.ttl + time.Second
@@ -208,6 +208,9 @@ func (k *strikes) settle(ctx context.Context, all []*running) error {
 		limit = max(limit, patience+r.class.after)
 	}
 	err := k.awaitWhole(ctx, limit)
+	if err == nil {
+		err = k.awaitWrite(ctx, limit)
+	}
 	now := history.Now()
 	for _, r := range all {
 		r.record.Settled = now

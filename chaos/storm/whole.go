@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
+	"github.com/mmm-ha/mmm/chaos/lab"
+	"github.com/mmm-ha/mmm/chaos/load"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -27,6 +30,27 @@ func (s *site) awaitWhole(ctx context.Context, limit time.Duration) error {
 			cleared = time.Now()
 		}
 		return s.lacks(c)
+	})
+}
+
+// awaitWrite waits until a client's write through the writer VIP is acknowledged:
+// a server may be whole and its disk not, or take no new client.
+func (s *site) awaitWrite(ctx context.Context, limit time.Duration) error {
+	dialer, err := s.bed.Dialer(lab.ClientHost)
+	if err != nil {
+		return err
+	}
+	session, err := load.NewSession(load.SessionOptions{Dial: dialer.DialContext, User: lab.AppUser, Password: lab.AppPassword,
+		Address: netip.AddrPortFrom(writerVIP, lab.ClientPort).String()})
+	if err != nil {
+		return err
+	}
+	defer session.HangUp()
+	return until(ctx, limit, func() error {
+		if _, err := session.Exec(ctx, callTime, "INSERT INTO app.register VALUES ('settled', 1) ON DUPLICATE KEY UPDATE v = v + 1"); err != nil {
+			return fmt.Errorf("no write is acknowledged through the writer VIP: %w", err)
+		}
+		return nil
 	})
 }
 
