@@ -4,7 +4,7 @@ import "time"
 
 // leases are the tests of deadlines, in virtual time, and of the files that
 // survive the agent.
-var leases = Suite{Name: "leases in virtual time", Pkg: "./election", Limit: 40 * time.Second,
+var leases = Suite{Name: "leases in virtual time", Pkg: "./election", Args: []string{"-rapid.nofailfile", "-rapid.shrinktime=2s"}, Limit: 40 * time.Second,
 	Run: "Margin|Deadline|Guard|Granted|Late|Overtaken|Gone|Suspend|Lock|Highest|Runtime|Resume|Revoke|Identity|BrokenFiles|Unsafe"}
 
 // elections are the bugs of leases and deadlines.
