@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -31,6 +32,7 @@ const retryPause = 200 * time.Millisecond
 //   - Fence rules come first; no later rule may keep a host writable.
 //   - What this host promised not to do is never returned, whatever rule asks.
 func Decide(v View) []Action {
+	v.memo = &memo{states: map[string]classified{}}
 	var out []Action
 	for _, r := range Rules {
 		why, holds := r.When(&v)
@@ -47,6 +49,31 @@ func Decide(v View) []Action {
 	return out
 }
 
+// memo keeps, for one decision, what several rows ask for and what is long in
+// the making. It changes no answer: all of it follows from the view.
+type memo struct {
+	states   map[string]classified
+	assigned map[netip.Addr]string
+}
+
+type classified struct {
+	state State
+	why   Reason
+}
+
+// classify is Classify of a host in this view.
+func (v *View) classify(host string) (State, Reason) {
+	if v.memo == nil {
+		return Classify(v.Cluster, host, v.Now)
+	}
+	c, known := v.memo.states[host]
+	if !known {
+		c.state, c.why = Classify(v.Cluster, host, v.Now)
+		v.memo.states[host] = c
+	}
+	return c.state, c.why
+}
+
 // Verdict is what one row of the table said of a view.
 type Verdict struct {
 	Rule  string
@@ -56,6 +83,7 @@ type Verdict struct {
 
 // Explain walks the table as Decide does and tells of every row that was asked.
 func Explain(v View) []Verdict {
+	v.memo = &memo{states: map[string]classified{}}
 	var out []Verdict
 	for _, r := range Rules {
 		why, holds := r.When(&v)

@@ -66,10 +66,13 @@ func (v *View) WantVIPs() []netip.Addr {
 
 // assignment is who should hold which reader VIP.
 func (v *View) assignment() map[netip.Addr]string {
+	if v.memo != nil && v.memo.assigned != nil {
+		return v.memo.assigned
+	}
 	role := v.Cluster.Spec.Value.Roles.Reader
 	var hosts []ReaderHost
 	for _, h := range v.Cluster.Spec.Value.Hosts {
-		if state, _ := Classify(v.Cluster, h.Name, v.Now); state == Online && (len(role.Hosts) == 0 || slices.Contains(role.Hosts, h.Name)) {
+		if state, _ := v.classify(h.Name); state == Online && (len(role.Hosts) == 0 || slices.Contains(role.Hosts, h.Name)) {
 			hosts = append(hosts, ReaderHost{Name: h.Name, Weight: h.Weight})
 		}
 	}
@@ -80,12 +83,16 @@ func (v *View) assignment() map[netip.Addr]string {
 	for vip, p := range v.Cluster.Pins {
 		pins[vip] = p.Value.Host
 	}
-	return AssignReaders(role.VIPs, hosts, prev, pins)
+	out := AssignReaders(role.VIPs, hosts, prev, pins)
+	if v.memo != nil {
+		v.memo.assigned = out
+	}
+	return out
 }
 
 // surplus is a claim of this host that it should give up, and why.
 func (v *View) surplus() (netip.Addr, string) {
-	state, why := Classify(v.Cluster, v.Self, v.Now)
+	state, why := v.classify(v.Self)
 	passive := v.Cluster.ModeNow() == Passive
 	want := v.assignment()
 	for _, vip := range sortedClaims(v.Cluster.Claims) {

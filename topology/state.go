@@ -68,22 +68,31 @@ var StateRules = []StateRule{
 	}},
 	{"given-up", AwaitingRecovery, "An operator gave up what this host alone held (`failover --accept-loss`): it comes back only by a verdict.", func(h hostFacts) (Reason, bool) {
 		t, lost := GivenUp(h.cluster, h.id)
+		if !lost {
+			return "", false
+		}
 		return Reason(fmt.Sprintf("the end of epoch %d was given up without it: it may hold acknowledged writes that nobody else has (after %s); look at them, then `mmmctl set-online %s`",
-			t.Epoch, orNothing(t.Loss.Kept), h.spec.Name)), lost
+			t.Epoch, orNothing(t.Loss.Kept), h.spec.Name)), true
 	}},
 	{"unmanageable", ReplicationFail, "The server's settings forbid managing it; the reason names the setting.", func(h hostFacts) (Reason, bool) {
 		return Reason(h.report.Unable), h.report.Unable != ""
 	}},
 	{"parted", AwaitingRecovery, "The host cannot follow the writer as it is: it holds what the writer never had (DIVERGED), or lacks what can be read nowhere any more (SHORT). The reason says what is done about it, or why nothing is.", func(h hostFacts) (Reason, bool) {
 		j := Judge(h.cluster, h.spec.Name)
-		return h.parted(j), j.Bad()
+		if !j.Bad() {
+			return "", false
+		}
+		return h.parted(j), true
 	}},
 	{"threads", ReplicationFail, "Replication is down: a thread is stopped, cannot connect, or follows the wrong host (`rep_threads`).", func(h hostFacts) (Reason, bool) {
 		c := h.check(CheckThreads)
 		return Reason("replication is down: " + c.Message), !c.OK
 	}},
 	{"restarted", AwaitingRecovery, "mysqld was restarted (or the host is new) and nobody has cleared it yet.", func(h hostFacts) (Reason, bool) {
-		return h.awaiting(), h.memory.Value.Cleared != h.report.Incarnation
+		if h.memory.Value.Cleared == h.report.Incarnation {
+			return "", false
+		}
+		return h.awaiting(), true
 	}},
 	{"backlog", ReplicationDelay, "The host lags behind the writer, or its lag is unknown (`rep_backlog`).", func(h hostFacts) (Reason, bool) {
 		c := h.check(CheckBacklog)

@@ -25,6 +25,8 @@ type View struct {
 	Seen    Seen
 
 	Failsafe Failsafe // how it goes on without etcd
+
+	memo *memo // what this decision has worked out already; Decide makes it
 }
 
 // Probe is one reading of the local mysqld: facts, no judgement.
