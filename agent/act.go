@@ -98,7 +98,7 @@ func (a *Agent) start(ctx context.Context, s *state, action topology.Action) {
 	for _, lane := range ends {
 		s.cancel[lane]()
 	}
-	s.live(a.life, action.Why)
+	s.live(a.life, action.Why) //nolint:contextcheck // a term outlives this call
 	a.failsafe.forget(action)
 	h, lane, parent := hands[action.Kind], action.Kind.Lane(), ctx
 	if lane == topology.LaneFence {

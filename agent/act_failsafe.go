@@ -64,7 +64,7 @@ func (a *Agent) carry(ctx context.Context) (next guarded, ok bool) {
 	again := false
 	for {
 		select {
-		case <-expired:
+		case <-expired: //nolint:errcheck // however it ended, what was kept by promises is over
 			a.failsafe.count(pledge{})
 			return next, false
 		case next = <-a.guards:
@@ -73,7 +73,7 @@ func (a *Agent) carry(ctx context.Context) (next guarded, ok bool) {
 		}
 		if next.session != nil && (again || !a.reigning.Load()) {
 			cancel()
-			<-expired
+			<-expired //nolint:errcheck // it was ended above; only its end matters
 			return next, true
 		}
 	}

@@ -89,7 +89,7 @@ func (a *Agent) closeReign(ctx context.Context, s *state) error {
 		a.log.Warn("the reign does not end cleanly; the next election needs the bids of the ackers", "err", err)
 	}
 	step.Over(epoch)(s.State)
-	s.live(a.life, "given back")
+	s.live(a.life, "given back") //nolint:contextcheck // a term outlives this call
 	a.remembered.forgetReign()
 	if _, err := a.store.DropWriter(ctx, epoch); err != nil {
 		return fmt.Errorf("give the writer key back: %w", err)

@@ -296,7 +296,7 @@ func setHost(_ *world, h *host, args []string) error {
 		yes := v == "yes"
 		switch k {
 		case "writable":
-			h.writable = yes
+			h.writable, h.byHand = yes, yes && h.term.Epoch == 0
 		case "stuck":
 			h.stuck = yes
 		case "waiting":

@@ -82,15 +82,16 @@ func (w *world) do(h *host, a Action) error {
 func (w *world) write(h *host, t string) {
 	h.log = append(slices.Clone(h.log), t)
 	h.done++
-	if h.counts {
+	switch {
+	case h.counts:
 		h.waiting++
-	} else {
+	case !h.byHand: // what a person with all rights writes on a replica, nobody was promised
 		w.acked[t] = true
 	}
 }
 
 func (w *world) doFence(h *host, a Action) error {
-	h.vips, h.writable = nil, false
+	h.vips, h.writable, h.byHand = nil, false, false
 	h.port = h.moved(PortClosed)
 	if h.waiting > 0 {
 		h.stopServer("mysqld was killed: somebody waited for an acknowledgement")

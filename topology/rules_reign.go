@@ -19,7 +19,9 @@ const ackGrace = 150 * time.Millisecond
 // writer writes a row of its own (R27).
 const nudgeAfter = 300 * time.Millisecond
 
-// rowGap is the jump of the sequence number at the start of a reign: more than
+// rowGap is the jump of the sequence number at the start of a reign, to which the
+// epoch is added, so that two reigns never give the same number even when the row
+// of the first was cut off by a crash before anybody knew of it: more than
 // any tail that a lost writer may have kept to itself (R37).
 const rowGap = 1_000_000
 
@@ -77,7 +79,7 @@ var reignRules = []Rule{
 			return began && v.Probe.Epoch.Epoch < v.Term.Epoch && !v.busy(WriteRow)
 		}),
 		Then: func(v *View) []Action {
-			return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.highest() + rowGap})
+			return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.highest() + rowGap + uint64(v.Term.Epoch)})
 		},
 	},
 	{

@@ -49,6 +49,7 @@ type host struct {
 	semi      bool     // acknowledges
 	counts    bool     // semi-sync is on as a source
 	writable  bool
+	byHand    bool // a person made it writable
 	stuck     bool
 	halfway   bool // a rewind was interrupted
 	ddl       bool // what it wrote on its own cannot be undone
@@ -197,7 +198,7 @@ func (h *host) stopServer(why string) {
 	}
 	h.log = slices.Clone(h.log[:h.done])
 	h.inc, h.why, h.hung, h.waiting = "", why, false, 0
-	h.reads, h.linked, h.applies, h.semi, h.counts, h.writable = false, false, false, false, false, false
+	h.reads, h.linked, h.applies, h.semi, h.counts, h.writable, h.byHand = false, false, false, false, false, false, false
 }
 
 // committed is how much of the log a client may see: what waits for an

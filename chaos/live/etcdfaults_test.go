@@ -62,7 +62,7 @@ func TestFullEtcdStopsNoWrites(t *testing.T) {
 		ctx, cancel := context.WithTimeout(s.ctx, callTime)
 		defer cancel()
 		if _, err := s.etcd.Members()[0].Put(ctx, "/full", "x"); err == nil || !strings.Contains(err.Error(), "space exceeded") {
-			return fmt.Errorf("put: %v", err)
+			return fmt.Errorf("it was not refused for want of space: %w", err)
 		}
 		return nil
 	})

@@ -146,14 +146,14 @@ var reigns = []Mutant{
 	{
 		Name: "no-jump-of-numbers", Rules: []string{"R37"}, File: "topology/rules_reign.go", Suite: stories,
 		What: "The first transaction of a reign takes the next number, which a lost tail may have had.",
-		Old:  `Jump: v.highest() + rowGap})`,
+		Old:  `Jump: v.highest() + rowGap + uint64(v.Term.Epoch)})`,
 		New:  `Jump: v.highest() + 1})`,
 	},
 	{
 		Name: "jump-from-own-log-only", Rules: []string{"R37"}, File: "topology/rules_reign.go", Suite: stories,
 		What: "The jump starts from the winner's own number and not from the highest of any bid or report.",
-		Old:  `return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.highest() + rowGap})`,
-		New:  `return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.Probe.Position.Highest() + rowGap})`,
+		Old:  `return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.highest() + rowGap + uint64(v.Term.Epoch)})`,
+		New:  `return one(Action{Kind: WriteRow, Epoch: v.Term.Epoch, Jump: v.Probe.Position.Highest() + rowGap + uint64(v.Term.Epoch)})`,
 	},
 	{
 		Name: "reign-put-at-win", Rules: []string{"R38"}, File: "topology/rules_reign.go", Suite: stories,

@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -147,5 +146,3 @@ func (c *checks) equal(wr, m *mysqld) {
 		c.violated("the cluster comes to rest", "%s is %d transactions behind", m.h.name, len(wr.log)-len(m.log))
 	}
 }
-
-func (w *world) storyText() string { return strings.Join(w.lines, "\n") }

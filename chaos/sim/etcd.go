@@ -19,9 +19,8 @@ type etcd struct {
 	keys    map[string]kv
 	leases  map[topology.LeaseID]*lease
 	next    topology.LeaseID
-	down    int  // how many causes keep it from answering
-	slow    bool // requests lie about before they are taken
-	saved   *snapshot
+	down    int      // how many causes keep it from answering
+	slow    bool     // requests lie about before they are taken
 	waiting []func() // requests that a member without a leader will still take
 }
 
@@ -35,13 +34,6 @@ type lease struct {
 	ttl     time.Duration
 	expires moment
 	turn    int
-}
-
-// snapshot is an old copy of etcd.
-type snapshot struct {
-	cluster topology.Cluster
-	keys    map[string]kv
-	leases  map[topology.LeaseID]time.Duration
 }
 
 func newEtcd(w *world) *etcd {
@@ -257,26 +249,6 @@ func (e *etcd) silence(d time.Duration) {
 		}
 		e.changed(true)
 	})
-}
-
-// save keeps a copy of etcd, for restore.
-func (e *etcd) save() {
-	s := &snapshot{cluster: e.cluster, keys: maps.Clone(e.keys), leases: map[topology.LeaseID]time.Duration{}}
-	for id, l := range e.leases {
-		s.leases[id] = l.ttl
-	}
-	e.saved = s
-}
-
-// restore puts the old copy back: revisions and leases are what they were.
-func (e *etcd) restore() {
-	s := e.saved
-	e.cluster, e.keys, e.leases = s.cluster, maps.Clone(s.keys), map[topology.LeaseID]*lease{}
-	for _, id := range slices.Sorted(maps.Keys(s.leases)) {
-		e.leases[id] = &lease{ttl: s.leases[id]}
-		e.extend(id)
-	}
-	e.changed(true)
 }
 
 // same reports whether a key holds exactly what a transaction puts there.

@@ -89,7 +89,6 @@ type faults struct {
 type episode struct {
 	from, to moment
 	faults   []int
-	epoch    topology.Rev
 }
 
 // planned makes the plan of a seed: episodes of faults with rest between them.
@@ -192,7 +191,7 @@ func bothRestarted(w *world, h *host, f fault) func() {
 	return h.agent.start
 }
 
-func frozenServer(w *world, h *host, _ fault) func() {
+func frozenServer(_ *world, h *host, _ fault) func() {
 	m := h.db
 	if m.inc == "" || m.hung {
 		return nil
@@ -299,7 +298,7 @@ func muteToEtcd(_ *world, h *host, _ fault) func() {
 	return func() { h.cutTo.etcd-- }
 }
 
-func cutHost(w *world, h *host, f fault) func() {
+func cutHost(_ *world, h *host, f fault) func() {
 	h.cutTo.hosts[f.other]++
 	if f.coin {
 		h.cutFrom.hosts[f.other]++

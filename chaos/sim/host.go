@@ -128,7 +128,10 @@ func (h *host) admits() bool { return !h.off && !h.paused && h.port > h.now() }
 
 // wholeSeconds is what an address's own lifetime is counted in.
 func wholeSeconds(d time.Duration) time.Duration {
-	return (d + time.Second - 1) / time.Second * time.Second
+	if whole := d.Truncate(time.Second); whole != d {
+		return whole + time.Second
+	}
+	return d
 }
 
 func (h *host) putVIP(vip netip.Addr, left time.Duration) {

@@ -144,13 +144,3 @@ func (p *proc) poke() {
 func (p *proc) sleep(l *limit, d time.Duration) error {
 	return p.await(l, func(wake func()) { p.w.ring(p.clock, p.now()+d, p.who, wake) })
 }
-
-// until looks again and again until something is so.
-func (p *proc) until(l *limit, every time.Duration, so func() bool) error {
-	for !so() {
-		if err := p.sleep(l, every); err != nil {
-			return err
-		}
-	}
-	return nil
-}

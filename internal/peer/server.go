@@ -87,7 +87,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := srv.Shutdown(late); err != nil {
 		_ = srv.Close() // who hangs is cut off
 	}
-	<-done
+	<-done //nolint:errcheck // it was shut down above; only its end matters
 	return ctx.Err()
 }
 
