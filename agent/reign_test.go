@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/internal/store/storetest"
 	"github.com/mmm-ha/mmm/topology"
@@ -104,9 +105,11 @@ func (w *world) live(body func()) {
 		func(ctx context.Context) error { return w.loop(ctx, s) })
 }
 
+// closed reports whether nobody can write here; for readers the port may be open
+// again by now.
 func (w *world) closed() bool {
 	p := w.db.now()
-	return !w.gate.isOpen() && len(w.vips.up(w.t)) == 0 && (p.ReadOnly || !alive(p.Incarnation))
+	return (!w.gate.isOpen() || w.gate.State() == fence.Unlimited && p.ReadOnly) && len(w.vips.up(w.t)) == 0 && (p.ReadOnly || !alive(p.Incarnation))
 }
 
 // mustBeClosedByNow is a hook for what only a closed host may do.
