@@ -35,7 +35,19 @@ func (f *fakeFence) Unserve(_ context.Context, addrs ...netip.Addr) error {
 	return f.note("unserve %v", addrs)
 }
 
-func (f *fakeFence) Serving(context.Context, netip.Addr) (bool, error) { return !f.mute, f.failed }
+func (f *fakeFence) Serving(context.Context, netip.Addr) (bool, error) {
+	f.fake.mu.Lock()
+	defer f.fake.mu.Unlock()
+	return !f.mute, f.failed
+}
+
+// silence makes the kernel's elements gone, or there again, behind the back of
+// the Manager.
+func (f *fakeFence) silence(mute bool) {
+	f.fake.mu.Lock()
+	defer f.fake.mu.Unlock()
+	f.mute = mute
+}
 
 // tellFenced is tell with a fence.
 func tellFenced(t *testing.T, f func(s *story, fence *fakeFence)) {
@@ -111,10 +123,10 @@ func TestAnnouncerAsksTheFence(t *testing.T) {
 		s.reconcile(60*second, "192.0.2.113")
 		synctest.Wait()
 		s.fake.Reset()
-		fence.mute = true // the kernel's element is gone, and this process does not know yet
+		fence.silence(true)
 		time.Sleep(2 * second)
 		s.expect()
-		fence.mute = false
+		fence.silence(false)
 		time.Sleep(20 * second)
 		const announced = "announce 192.0.2.113 dev eth0"
 		s.expect(announced, announced)
