@@ -30,7 +30,7 @@ func (a *Agent) retake(ctx context.Context, j job) (step.Note, error) {
 	}
 	a.failsafe.again(epoch)
 	latest(a.failsafe.retaken, struct{}{})
-	return a.begin(j, epoch, epoch), nil
+	return step.Retook(a.begin(j, epoch, epoch)), nil
 }
 
 // forget makes rounds void that were begun before a record is sent: it may name

@@ -54,12 +54,14 @@ func (a *Agent) putPhase(ctx context.Context, j job) (step.Note, error) {
 // has acknowledged it.
 func (a *Agent) writeRow(ctx context.Context, j job) (step.Note, error) {
 	row := topology.EpochRow{Cluster: j.cluster.Spec.Value.ID, Epoch: j.Epoch, ID: a.id}
-	_, err := a.db.WriteEpochRow(ctx, row, j.Jump)
+	_, err := a.db.WriteEpochRow(ctx, j.probe.Incarnation, row, j.Jump)
 	return nil, err
 }
 
-func (a *Agent) nudge(ctx context.Context, _ job) (step.Note, error) {
-	return nil, a.db.WriteNudge(ctx)
+// nudge is for the mysqld that was looked at and for no other: one that was
+// restarted since would give the number of a transaction that it lost.
+func (a *Agent) nudge(ctx context.Context, j job) (step.Note, error) {
+	return nil, a.db.WriteNudge(ctx, j.probe.Incarnation)
 }
 
 func (a *Agent) putReign(ctx context.Context, j job) (step.Note, error) {

@@ -220,11 +220,11 @@ func (d *fakeDB) Reattach(ctx context.Context) error {
 	return d.do(ctx, "reattach", func(*topology.Probe) {})
 }
 
-func (d *fakeDB) WriteEpochRow(ctx context.Context, row topology.EpochRow, _ uint64) (gtid.Set, error) {
+func (d *fakeDB) WriteEpochRow(ctx context.Context, _ topology.Incarnation, row topology.EpochRow, _ uint64) (gtid.Set, error) {
 	return gtid.Set{}, d.do(ctx, "epoch-row", func(p *topology.Probe) { p.Epoch = row })
 }
 
-func (d *fakeDB) WriteNudge(ctx context.Context) error {
+func (d *fakeDB) WriteNudge(ctx context.Context, _ topology.Incarnation) error {
 	return d.do(ctx, "nudge", func(*topology.Probe) {})
 }
 

@@ -30,8 +30,8 @@ type database interface {
 	Follow(ctx context.Context, from dbops.Source) error
 	SetSemiReplica(ctx context.Context, on bool) error
 	Reattach(ctx context.Context) error
-	WriteEpochRow(ctx context.Context, row topology.EpochRow, jump uint64) (gtid.Set, error)
-	WriteNudge(ctx context.Context) error
+	WriteEpochRow(ctx context.Context, inc topology.Incarnation, row topology.EpochRow, jump uint64) (gtid.Set, error)
+	WriteNudge(ctx context.Context, inc topology.Incarnation) error
 	DisconnectReplica(ctx context.Context, addr netip.Addr) (int, error)
 	KillIdleClients(ctx context.Context) (int, error)
 	Rewind(ctx context.Context, r dbops.Rewind) (dbops.Rewound, error)

@@ -29,12 +29,24 @@ func Began(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID,
 	}
 }
 
+// Retook is Began for a reign that was taken again (R52): it goes on as it was, and
+// so does the filter, whose list is not known to fit it.
+func Retook(began Note) Note {
+	return func(s *State) {
+		began(s)
+		s.Seen.Shunned = unknownList()
+	}
+}
+
+// unknownList equals no list of replicas: the filter is set anew.
+func unknownList() []netip.Addr { return []netip.Addr{{}} }
+
 // Resumed makes the reign of the agent before this one its own (R5).
 func Resumed(epoch topology.Rev, inc topology.Incarnation, under topology.LeaseID) Note {
 	return func(s *State) {
 		s.Term = Term{Term: topology.Term{Epoch: epoch, Incarnation: inc}, Under: under}
 		InDoubt(s)
-		s.Seen.Shunned = []netip.Addr{{}} // the filter outlives agents: whom it refuses is not known, and equals no list
+		s.Seen.Shunned = unknownList() // the filter outlives agents
 	}
 }
 

@@ -52,3 +52,14 @@ func TestEndOfAnEarlierReignEndsNothing(t *testing.T) {
 		t.Errorf("term %+v, seen %+v", s.Term, s.Seen)
 	}
 }
+
+// A reign that is taken again goes on with the filter as it stands: whoever was
+// refused meanwhile would stay out for ever if the list were taken for empty.
+func TestFilterIsSetAnewAfterAReignIsTakenAgain(t *testing.T) {
+	s := New("db1", "id-1", "me", 0)
+	s.Seen.Shunned = []netip.Addr{netip.MustParseAddr("192.0.2.162")}
+	Retook(Began(7, "run", 3, 7))(s)
+	if len(s.Seen.Shunned) == 0 {
+		t.Error("the filter is taken for empty")
+	}
+}

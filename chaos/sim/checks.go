@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -31,12 +32,19 @@ func (c *checks) violated(rule, format string, args ...any) {
 // the epochs.
 func (c *checks) acknowledged(h *host, t *trx) {
 	switch {
+	case t.epoch < c.epoch && c.inherited(t):
+		return // it was replicated before the next reign began; only the answer was late
 	case t.epoch < c.epoch:
 		c.violated("one writer", "%s acknowledged %s of epoch %d after %s had acknowledged in epoch %d", h.name, t.name(), t.epoch, c.epochAt.name, c.epoch)
 	case t.epoch == c.epoch && c.epochAt != nil && c.epochAt != h:
 		c.violated("one writer", "%s and %s both acknowledged in epoch %d", h.name, c.epochAt.name, t.epoch)
 	}
 	c.epoch, c.epochAt = t.epoch, h
+}
+
+// inherited reports whether the present writer has a transaction of an earlier reign.
+func (c *checks) inherited(t *trx) bool {
+	return c.epochAt != nil && slices.Contains(c.epochAt.db.log, t)
 }
 
 // writable: who opens holds everything that was acknowledged, and nobody else is open.

@@ -239,11 +239,11 @@ func (a *agent) putPhase(p *proc, l *limit, j job) (step.Note, error) {
 }
 
 func (a *agent) writeRow(p *proc, l *limit, j job) (step.Note, error) {
-	return nil, a.db().writeRow(p, l, topology.EpochRow{Cluster: j.cluster.Spec.Value.ID, Epoch: j.Epoch, ID: a.h.id}, j.Jump)
+	return nil, a.db().writeRow(p, l, j.probe.Incarnation, topology.EpochRow{Cluster: j.cluster.Spec.Value.ID, Epoch: j.Epoch, ID: a.h.id}, j.Jump)
 }
 
-func (a *agent) nudge(p *proc, l *limit, _ job) (step.Note, error) {
-	return nil, a.db().writeNudge(p, l)
+func (a *agent) nudge(p *proc, l *limit, j job) (step.Note, error) {
+	return nil, a.db().writeNudge(p, l, j.probe.Incarnation)
 }
 
 func (a *agent) putReign(p *proc, l *limit, j job) (step.Note, error) {

@@ -11,6 +11,7 @@ import (
 
 var (
 	errUnapplied = errors.New("received and not applied")
+	errOtherRun  = errors.New("mysqld was restarted meanwhile")
 	errStopped   = errors.New("the SQL thread is stopped")
 )
 
@@ -287,9 +288,12 @@ func (d database) reattach(p *proc, l *limit) error {
 }
 
 // writeRow writes the first transaction of a reign and waits until it is seen.
-func (d database) writeRow(p *proc, l *limit, r topology.EpochRow, jump uint64) error {
+func (d database) writeRow(p *proc, l *limit, inc topology.Incarnation, r topology.EpochRow, jump uint64) error {
 	id := gtid.Set{}
 	err := d.sql(p, l, func(m *mysqld) error {
+		if m.inc != inc {
+			return errOtherRun
+		}
 		if m.configured {
 			return errors.New("this server is a replica")
 		}
@@ -323,8 +327,11 @@ func (d database) writeRow(p *proc, l *limit, r topology.EpochRow, jump uint64) 
 	}
 }
 
-func (d database) writeNudge(p *proc, l *limit) error {
+func (d database) writeNudge(p *proc, l *limit, inc topology.Incarnation) error {
 	err := d.sql(p, l, func(m *mysqld) error {
+		if m.inc != inc {
+			return errOtherRun
+		}
 		if m.nudging {
 			return errors.New("the last nudge still hangs")
 		}

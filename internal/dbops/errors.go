@@ -21,6 +21,9 @@ var (
 	// ErrTimeout: no answer in time. Don't know: it may have happened, or happen
 	// later. Read before acting on either.
 	ErrTimeout = errors.New("database server did not answer in time")
+	// ErrOtherRun: mysqld was restarted since it was decided what to write.
+	// Nothing was written.
+	ErrOtherRun = errors.New("mysqld was restarted meanwhile")
 	// ErrDenied: account, password or a privilege is wrong. A person must look.
 	ErrDenied = errors.New("database server refuses the agent's account")
 	// ErrTooMany: all connections are in use. The server lives; that is NOT a death.

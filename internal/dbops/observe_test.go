@@ -144,7 +144,7 @@ func TestObserveSeesTheEpochTableAppear(t *testing.T) {
 	must(t, h.ops.EnsureTables(patiently(t)))
 	for _, e := range []topology.Rev{7, 9} {
 		row := topology.EpochRow{Cluster: "c1", Epoch: e, ID: "h1"}
-		id, err := h.ops.WriteEpochRow(patiently(t), row, uint64(e)*1_000_000)
+		id, err := h.ops.WriteEpochRow(patiently(t), "", row, uint64(e)*1_000_000)
 		must(t, err)
 		p := h.eventually(t, "the row", func(p topology.Probe) bool { return p.Epoch.Epoch == e })
 		if !p.Epoch.GTID.Equal(id) || p.Epoch.Cluster != "c1" || p.Epoch.ID != "h1" || !p.Position.Equal(id) {

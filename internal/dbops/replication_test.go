@@ -184,7 +184,7 @@ func TestFailoverKeepsAcknowledgedRowsAndTheOldWriterRejoins(t *testing.T) {
 	id, err := b.ops.EpochGTID(patiently(t), jump)
 	must(t, err)
 	written := make(chan error, 1)
-	go func() { _, err := b.ops.WriteEpochRow(patiently(t), row, jump); written <- err }()
+	go func() { _, err := b.ops.WriteEpochRow(patiently(t), "", row, jump); written <- err }()
 	p := b.eventually(t, "the row in the binlog", func(p topology.Probe) bool { return p.Position.Equal(id) && p.Waiting > 0 })
 	if p.Epoch.Epoch == 42 {
 		t.Fatal("the row can be read before anybody acknowledged it")

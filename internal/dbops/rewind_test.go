@@ -16,7 +16,7 @@ import (
 func (h host) reign(t *testing.T, epoch topology.Rev) gtid.Line {
 	t.Helper()
 	before := h.observe(t).Position
-	after, err := h.ops.WriteEpochRow(patiently(t), topology.EpochRow{Cluster: "shop", Epoch: epoch, ID: "h"}, before.Highest()+1_000_000)
+	after, err := h.ops.WriteEpochRow(patiently(t), "", topology.EpochRow{Cluster: "shop", Epoch: epoch, ID: "h"}, before.Highest()+1_000_000)
 	must(t, err)
 	return gtid.Line{Joints: []gtid.Joint{{Before: before, After: after}}, State: h.state(t)}
 }

@@ -77,8 +77,9 @@ type queryer interface {
 // ErrTimeout: the row may be in the binlog and wait. The session on the server
 // goes on waiting, so calling again is right: a row that is there already is
 // waited for and not written twice. A number that is not higher than the last
-// one of the binlog is refused by the server (strict mode).
-func (s *Server) WriteEpochRow(ctx context.Context, row topology.EpochRow, jumpTo uint64) (gtid.Set, error) {
+// one of the binlog is refused by the server (strict mode). ErrOtherRun: mysqld
+// is not the run inc; empty: any run will do.
+func (s *Server) WriteEpochRow(ctx context.Context, inc topology.Incarnation, row topology.EpochRow, jumpTo uint64) (gtid.Set, error) {
 	do := fmt.Sprintf("write the row of epoch %d", row.Epoch)
 	ctx, cancel, d, err := s.begin(ctx, s.work)
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *Server) WriteEpochRow(ctx context.Context, row topology.EpochRow, jumpT
 	if f.position.Contains(id) {
 		return id, s.rowVisible(ctx, d, do, id)
 	}
-	conn, err := s.logged.Conn(ctx)
+	conn, err := s.logged.Conn(meantFor(ctx, inc))
 	if err != nil {
 		return gtid.Set{}, s.explain(do, err)
 	}
@@ -133,8 +134,9 @@ func (s *Server) rowVisible(ctx context.Context, d *dialect, do string, id gtid.
 // WriteNudge writes one small transaction, whose acknowledgement releases whoever
 // waits in vain for one that will not come (R27). It blocks until the nudge is
 // acknowledged. While the last nudge of this Server still hangs, it writes
-// nothing and returns ErrOutstanding.
-func (s *Server) WriteNudge(ctx context.Context) error {
+// nothing and returns ErrOutstanding. ErrOtherRun: mysqld is not the run inc;
+// empty: any run will do.
+func (s *Server) WriteNudge(ctx context.Context, inc topology.Incarnation) error {
 	const do = "write a nudge"
 	ctx, cancel, d, err := s.begin(ctx, s.work)
 	if err != nil {
@@ -150,7 +152,7 @@ func (s *Server) WriteNudge(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", do, ErrOutstanding)
 		}
 	}
-	conn, err := s.logged.Conn(ctx)
+	conn, err := s.logged.Conn(meantFor(ctx, inc))
 	if err != nil {
 		return s.explain(do, err)
 	}

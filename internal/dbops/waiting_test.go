@@ -51,7 +51,7 @@ func TestLeaveSourceNeverReleasesAWaiter(t *testing.T) {
 	must(t, r.ops.StopIO(patiently(t)))
 	must(t, w.ops.SetReadOnly(patiently(t)))
 	nudged := make(chan error, 1)
-	go func() { nudged <- w.ops.WriteNudge(patiently(t)) }()
+	go func() { nudged <- w.ops.WriteNudge(patiently(t), "") }()
 	w.eventually(t, "a waiter", func(p topology.Probe) bool { return p.Waiting == 1 })
 	if err := w.ops.LeaveSource(patiently(t)); !errors.Is(err, dbops.ErrWaiting) {
 		t.Fatalf("LeaveSource: %v, want ErrWaiting", err)
@@ -75,17 +75,17 @@ func TestNudgeReleasesWhoWaitsInVain(t *testing.T) {
 	must(t, r.ops.SetSemiReplica(patiently(t), true))
 	r.eventually(t, "attached", func(p topology.Probe) bool { return p.Replication.Attached && p.Replication.IO == "Yes" })
 	hangs(t, stuck)
-	must(t, w.ops.WriteNudge(patiently(t)))
+	must(t, w.ops.WriteNudge(patiently(t), ""))
 	must(t, ended(t, stuck))
 }
 
 func TestOnlyOneNudgeIsOutstanding(t *testing.T) {
 	w := writer(t)
 	must(t, w.ops.BecomeSource(patiently(t)))
-	if err := w.ops.WriteNudge(within(t, 200*time.Millisecond)); !errors.Is(err, dbops.ErrTimeout) {
+	if err := w.ops.WriteNudge(within(t, 200*time.Millisecond), ""); !errors.Is(err, dbops.ErrTimeout) {
 		t.Fatalf("nudge without a replica: %v, want ErrTimeout", err)
 	}
-	if err := w.ops.WriteNudge(patiently(t)); !errors.Is(err, dbops.ErrOutstanding) {
+	if err := w.ops.WriteNudge(patiently(t), ""); !errors.Is(err, dbops.ErrOutstanding) {
 		t.Fatalf("second nudge: %v, want ErrOutstanding", err)
 	}
 	if p := w.observe(t); p.Waiting != 1 {
@@ -121,17 +121,17 @@ func TestAnotherCallOfWriteEpochRowWaitsForTheFirstRow(t *testing.T) {
 	must(t, r.ops.StopIO(patiently(t)))
 	must(t, w.ops.BecomeSource(patiently(t)))
 	row := topology.EpochRow{Cluster: "c", Epoch: 5, ID: "w"}
-	if _, err := w.ops.WriteEpochRow(within(t, 300*time.Millisecond), row, 2_000_000); !errors.Is(err, dbops.ErrTimeout) {
+	if _, err := w.ops.WriteEpochRow(within(t, 300*time.Millisecond), "", row, 2_000_000); !errors.Is(err, dbops.ErrTimeout) {
 		t.Fatalf("err = %v, want ErrTimeout", err)
 	}
 	again := make(chan error, 1)
-	go func() { _, err := w.ops.WriteEpochRow(patiently(t), row, 2_000_000); again <- err }()
+	go func() { _, err := w.ops.WriteEpochRow(patiently(t), "", row, 2_000_000); again <- err }()
 	must(t, r.ops.StartIO(patiently(t)))
 	must(t, ended(t, again))
 	if n := w.Query("SELECT COUNT(*) FROM mmm.epoch"); n != "1" {
 		t.Fatalf("%s rows of the epoch", n)
 	}
-	if _, err := r.ops.WriteEpochRow(patiently(t), row, 3_000_000); !errors.Is(err, dbops.ErrReplica) {
+	if _, err := r.ops.WriteEpochRow(patiently(t), "", row, 3_000_000); !errors.Is(err, dbops.ErrReplica) {
 		t.Fatalf("on a replica: %v, want ErrReplica", err)
 	}
 }
@@ -205,4 +205,23 @@ func TestTheAgentLeavesNoTraceInTheBinlog(t *testing.T) {
 	if after := h.observe(t).Position; !after.Equal(before) {
 		t.Fatalf("the verbs moved the binlog from %s to %s", before, after)
 	}
+}
+
+// What was decided on one run of mysqld is not written to the next: that one may
+// have lost transactions, and would give their numbers a second time.
+func TestNothingIsWrittenToAnotherRunOfMysqld(t *testing.T) {
+	h := start(t)
+	must(t, h.ops.EnsureTables(patiently(t)))
+	before := h.observe(t)
+	if err := h.ops.WriteNudge(patiently(t), "another run"); !errors.Is(err, dbops.ErrOtherRun) {
+		t.Errorf("a nudge: %v, want %v", err, dbops.ErrOtherRun)
+	}
+	row := topology.EpochRow{Cluster: "shop", Epoch: 7, ID: "h"}
+	if _, err := h.ops.WriteEpochRow(patiently(t), "another run", row, before.Position.Highest()+1_000_000); !errors.Is(err, dbops.ErrOtherRun) {
+		t.Errorf("an epoch row: %v, want %v", err, dbops.ErrOtherRun)
+	}
+	if after := h.observe(t); after.Position.String() != before.Position.String() {
+		t.Errorf("the binlog went on from %s to %s", before.Position, after.Position)
+	}
+	must(t, h.ops.WriteNudge(patiently(t), before.Incarnation))
 }
