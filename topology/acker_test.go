@@ -94,3 +94,27 @@ func TestWhoIsOffTheLineOfTheReignStaysOutsideTheSet(t *testing.T) {
 		t.Errorf("%s, and it is far ahead of a reign of which it has nothing", a)
 	}
 }
+
+// TestHostIsNotCountedOnBeforeItHasJoined: under a known name another datadir may
+// have come; until it is written down which one it is nobody knows what it lacks (R48).
+func TestHostIsNotCountedOnBeforeItHasJoined(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		id   HostID
+		want bool
+	}{{"joined", "id-db4", true}, {"the memory is of the datadir before", "id-before", false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := healthyWorld()
+			delete(w.etcd.Reign.Value.Ackers, "id-db4")
+			m := w.etcd.Memories["db4"]
+			m.Value.ID = tt.id
+			w.etcd.Memories["db4"] = m
+			v := w.view(w.hosts[0], w.cluster())
+			v.Seen.Shunned = v.shun()
+			a, puts := decides(v, PutReign)
+			if widens := puts && a.Reign.Ackers["id-db4"] != ""; widens != tt.want {
+				t.Errorf("counted on: %t, want %t", widens, tt.want)
+			}
+		})
+	}
+}

@@ -462,7 +462,8 @@ func fitAcker(c Cluster, rep Report) bool {
 	_, member := c.Spec.Value.Host(rep.Name)
 	_, id, _ := c.ReportOf(rep.Name)
 	_, lost := GivenUp(c, id)
-	return member && !lost && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
+	joined := c.Memories[rep.Name].Value.ID == id // before that nobody knows whether its datadir is new (R48)
+	return member && joined && !lost && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
 		c.Intents[rep.Name].Value.Want != WantOffline && Broken(rep.Replication) == "" && !Judge(c, rep.Name).Bad()
 }
 
