@@ -129,7 +129,7 @@ var reignRules = []Rule{
 		Name: "shun",
 		Doc:  "Only those that the writer counts on may attach to it (R21).",
 		When: when("the acker set or what a host says of itself changed", func(v *View) bool {
-			return v.opened() && v.phase() == Ready && !v.busy(OpenDoor) && !v.Seen.InDoubt && !slices.Equal(v.Seen.Shunned, v.shun())
+			return v.opened() && v.phase() == Ready && !v.busy(OpenDoor) && !v.Seen.InDoubt && !v.blind() && !slices.Equal(v.Seen.Shunned, v.shun())
 		}),
 		Then: func(v *View) []Action { return one(Action{Kind: SetShun, Epoch: v.Term.Epoch, Shun: v.shun()}) },
 	},
@@ -156,7 +156,7 @@ var reignRules = []Rule{
 		Doc:  "An acker that is gone, restarted, broken or set offline leaves the set: cut off first, then the others must hold the writer's position of that moment, then the set is written (R23).",
 		When: func(v *View) (string, bool) {
 			leaving := v.leavers()
-			if len(leaving) == 0 {
+			if len(leaving) == 0 || v.blind() {
 				return "", false
 			}
 			return nameOf(v.Cluster, leaving[0]) + " " + v.leaves(leaving[0]), true
@@ -350,6 +350,11 @@ func (v *View) voters(ackers map[HostID]Incarnation) []HostID {
 	}
 	return sortedKeys(set)
 }
+
+// blind reports whether this host goes on by the promises of all others, who are
+// alive then, whatever etcd says of their leases: what cannot be put there must
+// not be begun (R23).
+func (v *View) blind() bool { return !v.Failsafe.Etcd && v.Failsafe.Left > 0 }
 
 // leavers are the ackers that should leave the set, sorted.
 func (v *View) leavers() []HostID {
