@@ -106,6 +106,12 @@ var servers = []Mutant{
 		New:  `files := newest(logs.binlogs, keptBinlogs)`,
 	},
 	{
+		Name: "torn-notes-never-mended", Rules: []string{"R40"}, File: "internal/dbops/errors.go", Suite: mariadb("PowerCut|TornNotes"),
+		What: "A replica that lost power cannot read its master.info, and never follows anybody again.",
+		Old:  "errMasterInfo:         ErrTorn,",
+		New:  "errMasterInfo:         ErrUnverified,",
+	},
+	{
 		Name: "full-server-is-dead", Rules: []string{"G3"}, File: "internal/dbops/observe.go", Suite: mariadb("Full|Observe"),
 		What: "A server without a free connection is reported without its cause.",
 		Old:  `case errors.Is(err, ErrTooMany):`,

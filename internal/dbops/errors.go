@@ -40,6 +40,9 @@ var (
 	// ErrRelayLost: the server threw away received transactions after all. The
 	// host must count as a new incarnation (R40).
 	ErrRelayLost = errors.New("relay log was lost")
+	// ErrTorn: the server cannot read what it wrote down of its replication
+	// (master.info, relay-log.info), as after a power cut. Follow mends it.
+	ErrTorn = errors.New("the server's notes of its replication are unreadable")
 	// ErrSQLStopped: nothing is applied because the SQL thread does not run.
 	ErrSQLStopped = errors.New("SQL thread is stopped")
 	// ErrWaiting: somebody waits for an acknowledgement, so nothing was changed.
@@ -68,6 +71,7 @@ const (
 	errUnknownThread      = 1094
 	errTableDenied        = 1142
 	errNoSuchTable        = 1146
+	errMasterInfo         = 1201
 	errUserConnections    = 1203
 	errLockWait           = 1205
 	errUserLimit          = 1226
@@ -87,6 +91,7 @@ var sentinelOf = map[uint16]error{
 	errPrivilege:          ErrDenied,
 	errDatabaseDenied:     ErrDenied,
 	errTableDenied:        ErrDenied,
+	errMasterInfo:         ErrTorn,
 	errLockWait:           ErrLockWait,
 	errReadOnly:           ErrReadOnly,
 	errShutdown:           ErrUnreachable,

@@ -66,6 +66,14 @@ var mariadbSettings = []setting{
 		why: "otherwise a power cut takes what this host has acknowledged;",
 	},
 	{
+		name: "sync-master-info", good: exactly("1"), want: write("1"),
+		why: "otherwise a power cut leaves this host without a note of its source;",
+	},
+	{
+		name: "sync-relay-log-info", good: exactly("1"), want: write("1"),
+		why: "otherwise a power cut leaves the relay log unreadable to the server;",
+	},
+	{
 		name: "relay-log-recovery", good: off, want: write("0"), roleless: true,
 		why: "otherwise a restart throws received transactions away, which may be the last copy;",
 	},

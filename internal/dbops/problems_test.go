@@ -37,6 +37,8 @@ func TestProblemsNameEachBadSetting(t *testing.T) {
 	}
 	warned := []struct{ line, fix string }{
 		{"sync-relay-log=10000", "sync_relay_log = 1"},
+		{"sync-master-info=10000", "sync_master_info = 1"},
+		{"sync-relay-log-info=10000", "sync_relay_log_info = 1"},
 		{"relay-log-recovery=1", "relay_log_recovery = 0"},
 		{"slave-run-triggers-for-rbr=YES", "slave_run_triggers_for_rbr = NO"},
 		{"extra-max-connections=1", "extra_max_connections = 25"},

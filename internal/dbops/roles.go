@@ -103,6 +103,8 @@ func (s *Server) LeaveSource(ctx context.Context) error {
 // holds anything (ErrUnapplied, R40), stops replication, and starts anew from
 // what this server has: an ex-writer takes up where its own binlog ends.
 //
+// Notes of replication that the server cannot read any more are dropped first.
+//
 // nil means that the threads were told to run, not that the source was reached:
 // Observe shows an error that the IO thread meets later, such as 1236 (diverged).
 func (s *Server) Follow(ctx context.Context, source Source) error {
@@ -116,6 +118,17 @@ func (s *Server) Follow(ctx context.Context, source Source) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", do, err)
 	}
+	err = s.follow(ctx, d, do, source, change)
+	if !errors.Is(err, ErrTorn) {
+		return err
+	}
+	if err := s.dropTorn(ctx, d, do, err); err != nil {
+		return err
+	}
+	return s.follow(ctx, d, do, source, change)
+}
+
+func (s *Server) follow(ctx context.Context, d *dialect, do string, source Source, change string) error {
 	f, err := s.readFacts(ctx, d, s.work)
 	if err != nil {
 		return err
