@@ -73,12 +73,13 @@ func (a *Agent) admit(ctx context.Context, j job) error {
 }
 
 // unlock makes mysqld writable. It is not cancelled half-way: a statement that
-// was sent could take effect after a fence has closed. One that does not return
+// was sent could take effect after a fence has closed. A run of mysqld that began
+// since is left alone (R19). One that does not return
 // in time is remembered, and mysqld can then only be closed by its death.
 func (a *Agent) unlock(ctx context.Context, inc topology.Incarnation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	err := a.db.SetWritable(ctx)
+	err := a.db.SetWritable(ctx, inc)
 	if errors.Is(err, dbops.ErrTimeout) || errors.Is(err, dbops.ErrUnreachable) || (err != nil && ctx.Err() != nil) {
 		a.unsure = inc
 	}

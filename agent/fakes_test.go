@@ -173,7 +173,7 @@ func (d *fakeDB) SetReadOnly(ctx context.Context) error {
 	return d.do(ctx, "read-only", func(p *topology.Probe) { p.ReadOnly = true })
 }
 
-func (d *fakeDB) SetWritable(ctx context.Context) error {
+func (d *fakeDB) SetWritable(ctx context.Context, _ topology.Incarnation) error {
 	return d.do(ctx, "writable", func(p *topology.Probe) { p.ReadOnly = false })
 }
 

@@ -20,7 +20,7 @@ import (
 type database interface {
 	Observe(ctx context.Context) (topology.Probe, error)
 	SetReadOnly(ctx context.Context) error
-	SetWritable(ctx context.Context) error
+	SetWritable(ctx context.Context, inc topology.Incarnation) error
 	StopIO(ctx context.Context) error
 	StartSQL(ctx context.Context) error
 	WaitApplied(ctx context.Context, pos gtid.Set) error

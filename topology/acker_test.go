@@ -118,3 +118,37 @@ func TestHostIsNotCountedOnBeforeItHasJoined(t *testing.T) {
 		})
 	}
 }
+
+// TestReignThatWasTakenAgainLetsItsOwnReplicasBack: a replica of the reign's first
+// epoch that was let go meanwhile holds nothing that is not of the reign. A winner
+// in between who never opened does.
+func TestReignThatWasTakenAgainLetsItsOwnReplicasBack(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		row  Rev
+		want bool
+	}{{"has the row of the first epoch", 100, true}, {"has the row of the second", 150, true}, {"won in between and never opened", 120, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := healthyWorld().cluster()
+			c.Reign.Value.Epoch, c.Reign.Value.Before = 200, []Rev{100, 150}
+			rep := c.Hosts["id-db4"].Value
+			rep.EpochRow, rep.Received = tt.row, position("0-1-130")
+			if got := !offLine(c, rep); got != tt.want {
+				t.Errorf("let back: %t, want %t", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestReignTakenAgainKeepsItsEarlierEpochs, each of them, however often (R52).
+func TestReignTakenAgainKeepsItsEarlierEpochs(t *testing.T) {
+	w := healthyWorld()
+	v := w.view(w.hosts[0], w.cluster())
+	v.Cluster.Rev, v.Cluster.Writer, v.Cluster.Phase = 150, Entry[Writer]{}, Entry[Phase]{}
+	v.Cluster.Reign.Value.Before = []Rev{50}
+	v.Failsafe.Left = time.Second
+	a, ok := decides(v, Retake)
+	if !ok || !slices.Equal(a.Reign.Before, []Rev{50, 100}) {
+		t.Errorf("%t: %v", ok, a.Reign)
+	}
+}

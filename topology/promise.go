@@ -131,6 +131,14 @@ func Promisers(v View) []HostID {
 // its key, but all others promised to keep still, so it is open and may take the
 // key again (R52).
 func (v *View) carried() bool {
+	gone := !v.Cluster.Writer.Present() && v.Cluster.Reign.Value.Epoch == v.Term.Epoch
 	return v.Term.Epoch > 0 && !v.Term.Ending && v.Failsafe.Left > 0 && v.Cluster.Rev >= v.Term.Epoch &&
-		!v.Cluster.Writer.Present() && v.Cluster.Reign.Value.Epoch == v.Term.Epoch && v.Probe.Up && !v.Probe.ReadOnly
+		(gone || v.retaking()) && v.Probe.Up && !v.Probe.ReadOnly
+}
+
+// retaking reports whether the watch shows already the key that this process is
+// about to take again, of which it has not heard itself yet.
+func (v *View) retaking() bool {
+	w := v.Cluster.Writer
+	return v.busy(Retake) && w.Present() && w.Value.ID == v.ID && w.Value.Previous == v.Term.Epoch && w.Lease == v.Lease.ID
 }

@@ -66,3 +66,34 @@ func TestNobodyToAskIsNoPromise(t *testing.T) {
 		t.Errorf("asks %v", from)
 	}
 }
+
+// TestKeyThatIsBeingTakenAgainIsNoOtherReign: the watch may show it before the
+// answer is in. Under another lease, or of another host, it is one (R52).
+func TestKeyThatIsBeingTakenAgainIsNoOtherReign(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(v *View)
+		ends   bool
+	}{
+		{"its own", func(*View) {}, false},
+		{"nothing is in flight", func(v *View) { v.Busy = nil }, true},
+		{"of another host", func(v *View) { v.Cluster.Writer.Value.ID = "id-db2" }, true},
+		{"under another lease", func(v *View) { v.Cluster.Writer.Lease++ }, true},
+		{"after another reign", func(v *View) { v.Cluster.Writer.Value.Previous++ }, true},
+		{"the promises are over", func(v *View) { v.Failsafe.Left = 0 }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := healthyWorld()
+			v := w.view(w.hosts[0], w.cluster())
+			v.Cluster.Rev, v.Failsafe.Left, v.Busy = 150, time.Second, []Kind{Retake}
+			v.Cluster.Writer.Rev, v.Cluster.Writer.Value.Previous = 150, 100
+			v.Cluster.Reign.Value.Epoch, v.Cluster.Phase.Value.Epoch = 150, 150
+			tt.change(&v)
+			_, ends := decides(v, EndReign)
+			_, closes := decides(v, Demote)
+			if (ends || closes) != tt.ends {
+				t.Errorf("ends %t, closes %t; want %t", ends, closes, tt.ends)
+			}
+		})
+	}
+}

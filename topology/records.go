@@ -169,6 +169,7 @@ type Reign struct {
 	Ackers      map[HostID]Incarnation `json:"ackers"` // S
 	W           int                    `json:"w"`
 	Voters      []HostID               `json:"voters"`
+	Before      []Rev                  `json:"before,omitempty"` // its earlier epochs, when it was taken again (R52); the first of them has Start
 	Closed      *gtid.Set              `json:"closed,omitempty"` // last position of a clean stop (R60)
 	Alone       time.Time              `json:"alone,omitzero"`   // since when nobody acknowledges (R24)
 }

@@ -1,6 +1,9 @@
 package topology
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // failsafeRules are what promises between hosts mean for what is decided. What
 // a promise forbids is left out in Decide itself, for all rules at once.
@@ -20,6 +23,7 @@ var failsafeRules = []Rule{
 		}),
 		Then: func(v *View) []Action {
 			r := v.reign()
+			r.Before = append(slices.Clone(r.Before), v.Term.Epoch)
 			a := v.campaign(Proof{Best: v.Probe.Position})
 			a[0].Kind, a[0].Epoch, a[0].Reign = Retake, v.Term.Epoch, &r
 			return a

@@ -49,7 +49,7 @@ var fenceRules = []Rule{
 		When: when("the writer key names this host, but another process won it", func(v *View) bool {
 			w := v.Cluster.Writer
 			return w.Present() && w.Value.ID == v.ID && w.Rev != v.Term.Epoch && w.Rev > v.Seen.Ended && v.Cluster.Rev >= v.Seen.Rev &&
-				!v.busy(Campaign, Adopt) && !v.handed()
+				!v.busy(Campaign, Adopt) && !v.handed() && !v.carried()
 		}),
 		Then: func(v *View) []Action { return one(Action{Kind: EndReign, Epoch: v.Cluster.Writer.Rev}) },
 	},

@@ -351,10 +351,10 @@ func (v *View) voters(ackers map[HostID]Incarnation) []HostID {
 	return sortedKeys(set)
 }
 
-// blind reports whether this host goes on by the promises of all others, who are
-// alive then, whatever etcd says of their leases: what cannot be put there must
-// not be begun (R23).
-func (v *View) blind() bool { return !v.Failsafe.Etcd && v.Failsafe.Left > 0 }
+// blind reports whether the promises of all others last, who are alive then,
+// whatever etcd says of their leases: what cannot be put there must not be begun
+// (R23), and when etcd is back all of them need a moment to be seen there again.
+func (v *View) blind() bool { return v.Failsafe.Left > 0 }
 
 // leavers are the ackers that should leave the set, sorted.
 func (v *View) leavers() []HostID {
@@ -475,9 +475,12 @@ func fitAcker(c Cluster, rep Report) bool {
 // offLine reports whether a host has numbers of this reign without its first
 // transaction: it wrote them itself, as a winner who never opened, or has yet to
 // apply what it received. Once in the set it would be taken for the host that
-// holds most of all, by its numbers alone (R32).
+// holds most of all, by its numbers alone (R32). A reign that was taken again goes
+// on from where it first began (R52).
 func offLine(c Cluster, rep Report) bool {
-	return rep.EpochRow < c.Reign.Value.Epoch && !c.Reign.Value.Start.Empty() && gtid.Compare(rep.Received, c.Reign.Value.Start) != gtid.Before
+	r := c.Reign.Value
+	of := rep.EpochRow >= r.Epoch || slices.Contains(r.Before, rep.EpochRow)
+	return !of && !r.Start.Empty() && gtid.Compare(rep.Received, r.Start) != gtid.Before
 }
 
 // heir is the host that may take the place of an acker set of which nobody is

@@ -104,7 +104,7 @@ func (a *agent) admit(p *proc, l *limit, j job) error {
 
 // unlock makes mysqld writable; one that does not return in time is remembered.
 func (a *agent) unlock(p *proc, inc topology.Incarnation) error {
-	err := a.db().setWritable(p, p.within(nil, patience))
+	err := a.db().setWritable(p, p.within(nil, patience), inc)
 	if err != nil {
 		a.unsure = inc
 	}

@@ -81,8 +81,11 @@ func (d database) setReadOnly(p *proc, l *limit) error {
 	}
 }
 
-func (d database) setWritable(p *proc, l *limit) error {
+func (d database) setWritable(p *proc, l *limit, inc topology.Incarnation) error {
 	return d.sql(p, l, func(m *mysqld) error {
+		if m.inc != inc {
+			return errOtherRun
+		}
 		m.readOnly, m.byHand = false, false
 		m.touch()
 		m.w().checks.writable(m)

@@ -16,6 +16,9 @@
 //	logged  the only sessions that write to the binlog: EnsureTables,
 //	        WriteEpochRow, WriteNudge
 //
+// What must not reach another run of mysqld than the one that it was decided on
+// (SetWritable, WriteEpochRow, WriteNudge) makes sure of its session first.
+//
 // Every session but those of logged has sql_log_bin=0: an administrative
 // statement that made a transaction of its own on a replica would make that
 // replica diverge. When max_connections is used up, the sessions that are kept

@@ -87,7 +87,7 @@ func writer(t *testing.T, lines ...string) host {
 	h := start(t, lines...)
 	must(t, h.ops.EnsureTables(patiently(t)))
 	h.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, b VARCHAR(1000)) ENGINE=InnoDB")
-	must(t, h.ops.SetWritable(patiently(t)))
+	must(t, h.ops.SetWritable(patiently(t), ""))
 	return h
 }
 

@@ -83,7 +83,7 @@ func TestWhatACrashCutOffIsTakenInUnderItsOwnGTID(t *testing.T) {
 		t.Errorf("the second replay wrote: %s", p.Position)
 	}
 	// And the line goes on: a replica takes it, and what follows.
-	must(t, w.ops.SetWritable(patiently(t)))
+	must(t, w.ops.SetWritable(patiently(t), ""))
 	r := replica(t, w)
 	must(t, w.ops.BecomeSource(patiently(t)))
 	must(t, ended(t, w.insert(t, 9)))
@@ -219,7 +219,7 @@ func TestStatementsAreLeftToAnAdministrator(t *testing.T) {
 
 func TestReplayRefuses(t *testing.T) {
 	w, run, _ := fallen(t, 1)
-	must(t, w.ops.SetWritable(patiently(t)))
+	must(t, w.ops.SetWritable(patiently(t), ""))
 	if err := w.ops.Replay(patiently(t), w.Datadir, run); !errors.Is(err, dbops.ErrWritable) {
 		t.Errorf("on a writable server: %v", err)
 	}
@@ -240,7 +240,7 @@ func TestReplayRefuses(t *testing.T) {
 // server has the number, and not the transaction.
 func TestANumberGivenAgainIsNotTakenForTheTail(t *testing.T) {
 	w, run, tail := fallen(t, 1)
-	must(t, w.ops.SetWritable(patiently(t)))
+	must(t, w.ops.SetWritable(patiently(t), ""))
 	w.Exec("SET timestamp=1", "INSERT INTO app.t VALUES (50, 'another way')")
 	if p := w.observe(t); !p.Position.Equal(tail) {
 		t.Fatalf("position %s, tail %s: the number was not given again", p.Position, tail)

@@ -53,7 +53,7 @@ func TestObserveTellsDeadFromHungFromFull(t *testing.T) {
 		defer func() { _ = conn.Close() }()
 	}
 	h.observe(t)
-	must(t, h.ops.SetWritable(patiently(t)))
+	must(t, h.ops.SetWritable(patiently(t), ""))
 	must(t, h.ops.SetReadOnly(patiently(t)))
 
 	h.Kill()

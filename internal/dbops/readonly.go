@@ -3,7 +3,10 @@ package dbops
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+
+	"github.com/mmm-ha/mmm/topology"
 )
 
 // SetReadOnly closes the server for everybody without READ ONLY ADMIN and proves
@@ -19,31 +22,41 @@ func (s *Server) SetReadOnly(ctx context.Context) error {
 		return err
 	}
 	defer cancel()
-	return s.switchReadOnly(ctx, d, d.setReadOnly, true)
+	if err := s.exec(ctx, s.fence, "set read_only=true", d.setReadOnly); err != nil {
+		return err
+	}
+	return s.readsReadOnly(ctx, d, true)
 }
 
 // SetWritable opens the server and proves it. Whether it may be opened is the
-// caller's affair: the port's element is timed, the lease holds (R8).
-func (s *Server) SetWritable(ctx context.Context) error {
+// caller's affair: the port's element is timed, the lease holds (R8). ErrOtherRun:
+// mysqld is not the run inc, of which that was found (R19); empty: any run will do.
+func (s *Server) SetWritable(ctx context.Context, inc topology.Incarnation) error {
+	const do = "set read_only=false"
 	ctx, cancel, d, err := s.begin(ctx, s.fence)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	return s.switchReadOnly(ctx, d, d.setWritable, false)
-}
-
-func (s *Server) switchReadOnly(ctx context.Context, d *dialect, statement string, want bool) error {
-	do := fmt.Sprintf("set read_only=%t", want)
-	if err := s.exec(ctx, s.fence, do, statement); err != nil {
+	conn, err := s.sessionOf(ctx, s.fence, do, inc)
+	if err != nil {
 		return err
 	}
+	_, err = conn.ExecContext(ctx, d.setWritable)
+	if err = s.explain(do, errors.Join(err, conn.Close())); err != nil { // back in the pool, for what reads
+		return err
+	}
+	return s.readsReadOnly(ctx, d, false)
+}
+
+// readsReadOnly proves that read_only is as it was set.
+func (s *Server) readsReadOnly(ctx context.Context, d *dialect, want bool) error {
 	f, err := s.readFacts(ctx, d, s.fence)
 	if err != nil {
 		return err
 	}
 	if f.readOnly != want {
-		return fmt.Errorf("%s: %w: it reads %t", do, ErrUnverified, f.readOnly)
+		return fmt.Errorf("set read_only=%t: %w: it reads %t", want, ErrUnverified, f.readOnly)
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func TestFollowDoesNotTouchWhatIsRight(t *testing.T) {
 	if after := thread(); after != before {
 		t.Fatalf("acknowledging was on already, yet the IO thread was restarted")
 	}
-	must(t, r.ops.SetWritable(patiently(t)))
+	must(t, r.ops.SetWritable(patiently(t), ""))
 	other := dbops.Source{Address: netip.MustParseAddr("2001:db8::1"), Port: 3309}
 	if err := r.ops.Follow(patiently(t), other); !errors.Is(err, dbops.ErrWritable) {
 		t.Fatalf("Follow on a writable server: %v, want ErrWritable", err)
@@ -196,7 +196,7 @@ func TestFailoverKeepsAcknowledgedRowsAndTheOldWriterRejoins(t *testing.T) {
 	if !p.Epoch.GTID.Equal(id) || p.Waiting != 0 {
 		t.Fatalf("after the acknowledgement: %+v", p)
 	}
-	must(t, b.ops.SetWritable(patiently(t)))
+	must(t, b.ops.SetWritable(patiently(t), ""))
 	must(t, ended(t, b.insert(t, 3)))
 
 	// Fact: init_rpl_role=SLAVE takes the unacknowledged tail off at the restart.
@@ -259,7 +259,7 @@ func TestPlannedSwitchoverAndBack(t *testing.T) {
 		must(t, from.ops.LeaveSource(patiently(t)))
 		must(t, from.ops.Follow(patiently(t), to.source()))
 		must(t, from.ops.SetSemiReplica(patiently(t), true))
-		must(t, to.ops.SetWritable(patiently(t)))
+		must(t, to.ops.SetWritable(patiently(t), ""))
 		must(t, ended(t, to.insert(t, id)))
 		from.caughtUp(t, to)
 		from, to = to, from

@@ -204,7 +204,7 @@ func TestANumberThatWasGivenTwiceIsFoundAndRewound(t *testing.T) {
 	if w.Query("SELECT COUNT(*) FROM app.t WHERE id=50") != "0" {
 		t.Fatal("the killed source kept what nobody acknowledged")
 	}
-	must(t, w.ops.SetWritable(patiently(t)))
+	must(t, w.ops.SetWritable(patiently(t), ""))
 	second := w.reign(t, 11)
 	w.Exec("INSERT INTO app.t VALUES (51, 'x')")
 	second.State = w.state(t)
@@ -263,7 +263,7 @@ func TestRewindRefusesWhatItCannotUndo(t *testing.T) {
 	if _, err := r.ops.Rewind(patiently(t), dbops.Rewind{Line: line, State: t.TempDir()}); !errors.Is(err, dbops.ErrPurged) {
 		t.Errorf("purged: %v", err)
 	}
-	must(t, r.ops.SetWritable(patiently(t)))
+	must(t, r.ops.SetWritable(patiently(t), ""))
 	if _, err := r.ops.Rewind(patiently(t), dbops.Rewind{Line: line, State: t.TempDir()}); !errors.Is(err, dbops.ErrWritable) {
 		t.Errorf("a writable server: %v", err)
 	}

@@ -82,7 +82,7 @@ func Open(opt Options) (*Server, error) {
 	s.fence, errs[1] = s.pool(quietSession, 1, s.dial, false)
 	s.work, errs[2] = s.pool(quietSession, workIdle, s.dial, false)
 	// A session of logged may hang in a wait for days; none is kept for reuse.
-	s.logged, errs[3] = s.pool(loggedSession, 0, s.dialRun, false)
+	s.logged, errs[3] = s.pool(loggedSession, 0, s.dial, false)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("open the database server: %w", err)
 	}
@@ -151,34 +151,6 @@ func (s *Server) pool(session map[string]string, idle int, dial dialFunc, multi 
 
 func (s *Server) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "unix", s.opt.Socket)
-}
-
-// runKey is where a context carries the run of mysqld that a session is meant for.
-type runKey struct{}
-
-// meantFor makes sessions of logged that are opened under ctx refuse any other
-// run of mysqld than inc. Empty: any run will do.
-func meantFor(ctx context.Context, inc topology.Incarnation) context.Context {
-	return context.WithValue(ctx, runKey{}, inc)
-}
-
-// dialRun refuses another run of mysqld than the session is meant for: what was
-// decided on one run must not be written to the next, which may have lost
-// transactions and would give their numbers a second time (R19, P5).
-func (s *Server) dialRun(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := s.dial(ctx, network, addr)
-	want, _ := ctx.Value(runKey{}).(topology.Incarnation)
-	if err != nil || want == "" {
-		return conn, err
-	}
-	inc, _, err := process.FromSocket(conn)
-	if err == nil && inc != want {
-		err = ErrOtherRun
-	}
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
 }
 
 // dialWatch also takes down who is at the other end, so that what Observe reads

@@ -100,9 +100,9 @@ func (s *Server) WriteEpochRow(ctx context.Context, inc topology.Incarnation, ro
 	if f.position.Contains(id) {
 		return id, s.rowVisible(ctx, d, do, id)
 	}
-	conn, err := s.logged.Conn(meantFor(ctx, inc))
+	conn, err := s.sessionOf(ctx, s.logged, do, inc)
 	if err != nil {
-		return gtid.Set{}, s.explain(do, err)
+		return gtid.Set{}, err
 	}
 	defer func() { _ = conn.Close() }() // a session that hangs cannot say anything new
 	_, err = conn.ExecContext(ctx, d.setSequence, jumpTo)
@@ -152,9 +152,9 @@ func (s *Server) WriteNudge(ctx context.Context, inc topology.Incarnation) error
 			return fmt.Errorf("%s: %w", do, ErrOutstanding)
 		}
 	}
-	conn, err := s.logged.Conn(meantFor(ctx, inc))
+	conn, err := s.sessionOf(ctx, s.logged, do, inc)
 	if err != nil {
-		return s.explain(do, err)
+		return err
 	}
 	defer func() { _ = conn.Close() }()
 	var id uint64

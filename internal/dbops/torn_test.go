@@ -72,7 +72,7 @@ func TestTornNotesOfAWritableServerStay(t *testing.T) {
 	r.Kill()
 	r.tear(t, "relay-log.info", "")
 	r.Restart()
-	must(t, r.ops.SetWritable(patiently(t)))
+	must(t, r.ops.SetWritable(patiently(t), ""))
 	if err := r.ops.Follow(patiently(t), w.source()); !errors.Is(err, dbops.ErrWritable) || !errors.Is(err, dbops.ErrTorn) {
 		t.Errorf("Follow: %v", err)
 	}

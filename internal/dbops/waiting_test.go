@@ -196,7 +196,7 @@ func TestTheAgentLeavesNoTraceInTheBinlog(t *testing.T) {
 		t.Fatal("FLUSH TABLES is not logged any more: row 13 of the facts is no longer true")
 	}
 	before := h.observe(t).Position
-	must(t, h.ops.SetWritable(patiently(t)))
+	must(t, h.ops.SetWritable(patiently(t), ""))
 	must(t, h.ops.SetReadOnly(patiently(t)))
 	must(t, h.ops.BecomeSource(patiently(t)))
 	must(t, h.ops.LeaveSource(patiently(t)))
@@ -207,19 +207,29 @@ func TestTheAgentLeavesNoTraceInTheBinlog(t *testing.T) {
 	}
 }
 
-// What was decided on one run of mysqld is not written to the next: that one may
-// have lost transactions, and would give their numbers a second time.
-func TestNothingIsWrittenToAnotherRunOfMysqld(t *testing.T) {
+// R19: what was decided on one run of mysqld is not done to the next: that one may
+// have lost transactions, would give their numbers a second time, or let clients
+// write that nobody acknowledges.
+func TestNothingIsDoneToAnotherRunOfMysqld(t *testing.T) {
 	h := start(t)
 	must(t, h.ops.EnsureTables(patiently(t)))
 	before := h.observe(t)
-	if err := h.ops.WriteNudge(patiently(t), "another run"); !errors.Is(err, dbops.ErrOtherRun) {
+	other := before.Incarnation + "0" // the same pid, begun at another time
+	if err := h.ops.WriteNudge(patiently(t), other); !errors.Is(err, dbops.ErrOtherRun) {
 		t.Errorf("a nudge: %v, want %v", err, dbops.ErrOtherRun)
 	}
 	row := topology.EpochRow{Cluster: "shop", Epoch: 7, ID: "h"}
-	if _, err := h.ops.WriteEpochRow(patiently(t), "another run", row, before.Position.Highest()+1_000_000); !errors.Is(err, dbops.ErrOtherRun) {
+	if _, err := h.ops.WriteEpochRow(patiently(t), other, row, before.Position.Highest()+1_000_000); !errors.Is(err, dbops.ErrOtherRun) {
 		t.Errorf("an epoch row: %v, want %v", err, dbops.ErrOtherRun)
 	}
+	must(t, h.ops.SetReadOnly(patiently(t)))
+	if err := h.ops.SetWritable(patiently(t), other); !errors.Is(err, dbops.ErrOtherRun) {
+		t.Errorf("to open: %v, want %v", err, dbops.ErrOtherRun)
+	}
+	if !h.observe(t).ReadOnly {
+		t.Error("another run of mysqld was opened")
+	}
+	must(t, h.ops.SetWritable(patiently(t), before.Incarnation))
 	if after := h.observe(t); after.Position.String() != before.Position.String() {
 		t.Errorf("the binlog went on from %s to %s", before.Position, after.Position)
 	}
