@@ -54,6 +54,7 @@ func Decide(v View) []Action {
 type memo struct {
 	states   map[string]classified
 	assigned map[netip.Addr]string
+	judged   *Judgement
 }
 
 type classified struct {

@@ -123,6 +123,17 @@ func (j Judgement) text() string {
 
 // judgement is Judge of this host by what its probe says at this moment.
 func (v *View) judgement() Judgement {
+	if v.memo == nil {
+		return v.judge()
+	}
+	if v.memo.judged == nil {
+		j := v.judge()
+		v.memo.judged = &j
+	}
+	return *v.memo.judged
+}
+
+func (v *View) judge() Judgement {
 	e, live := v.Cluster.Hosts[v.ID]
 	if !live || v.Term.Epoch > 0 {
 		return Judgement{}

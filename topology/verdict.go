@@ -153,7 +153,10 @@ func (s Suspicion) Confirmed(now time.Time) []string {
 
 // denied is the GTID that a source's error 1236 names.
 func denied(err string) gtid.Set {
-	_, rest, _ := strings.Cut(err, "GTID ")
+	_, rest, names := strings.Cut(err, "GTID ")
+	if !names {
+		return gtid.Set{}
+	}
 	word, _, _ := strings.Cut(rest, " ")
 	set, e := gtid.Parse(strings.Trim(word, ",.;'"))
 	if e != nil {

@@ -25,7 +25,8 @@ type agent struct {
 	door     door
 	beat     step.Heartbeat
 	beating  bool
-	dirty    bool // something changed since the last decision
+	dirty    bool          // something changed since the last decision
+	turned   time.Duration // when it last decided
 	unsure   topology.Incarnation
 	reigning bool
 	campaign int
@@ -43,6 +44,7 @@ var errNoLease = errors.New("there is no lease")
 
 const (
 	tick       = 250 * time.Millisecond
+	calmSample = 5 * time.Second // between two decisions while nothing changes and all is calm
 	limitEtcd  = 600 * time.Millisecond
 	fencePause = 20 * time.Millisecond
 )
@@ -69,7 +71,7 @@ func (a *agent) start() {
 	a.lease = session{a: a}
 	a.lanes, a.door, a.beat = map[topology.Lane]*lane{}, door{}, step.Heartbeat{}
 	a.beating, a.dirty, a.unsure, a.reigning, a.rejected = false, true, "", false, nil
-	a.look = look{version: -1}
+	a.look = look{version: -1, under: true}
 	a.state = step.New(a.h.name, a.h.id, a.token(), a.h.disk.highest)
 	a.state.Seen.Distrust = a.h.disk.doubts
 	a.h.refuse(nil) // the tables are made anew, empty
@@ -99,6 +101,7 @@ func (a *agent) begin(p *proc) {
 	a.every(tick, a.ticked)
 	a.lease.keep()
 	a.watch.changed(true)
+	a.look.under = false
 	a.lookAgain()
 	a.turn()
 }
@@ -126,10 +129,21 @@ func (a *agent) every(d time.Duration, do func()) {
 // ticked is the loop's own timer.
 func (a *agent) ticked() {
 	s := a.state
-	armed := len(s.Seen.Failed) > 0 || !s.Seen.Waiting.IsZero() || s.Cluster.Switchover.Value.Step.Open() ||
+	armed := a.retries() || !s.Seen.Waiting.IsZero() || s.Cluster.Switchover.Value.Step.Open() ||
 		s.Cluster.Phase.Value.Step != topology.Ready || s.Term.Ending || a.lease.left() <= 0
-	a.dirty = a.dirty || armed || s.SampleDue(wall(a.h.now()))
+	due := s.SampleDue(wall(a.h.now())) && (!a.w.calm || a.h.now()-a.turned >= calmSample)
+	a.dirty = a.dirty || armed || due
 	a.turn()
+}
+
+// retries reports whether something failed so lately that it may be due again.
+func (a *agent) retries() bool {
+	for _, f := range a.state.Seen.Failed {
+		if wall(a.h.now()).Sub(f.At) < time.Second {
+			return true
+		}
+	}
+	return false
 }
 
 // changed notes an event of the loop.
@@ -143,7 +157,7 @@ func (a *agent) turn() {
 	if !a.up || !a.dirty {
 		return
 	}
-	a.dirty = false
+	a.dirty, a.turned = false, a.h.now()
 	s, now := a.state, wall(a.h.now())
 	v, actions := s.Turn(a.reading(now))
 	a.w.decisions++

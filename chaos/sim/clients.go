@@ -22,10 +22,14 @@ type client struct {
 	turn int // of the request that it waits for
 }
 
-const clientPatience = 2 * time.Second
+const (
+	clientPatience = 2 * time.Second
+	busyThink      = 120 * time.Millisecond
+	idleThink      = 4 * time.Second // where nothing happens for minutes
+)
 
 func (k *clients) begin() {
-	k.pending, k.think = map[*trx]*client{}, 120*time.Millisecond
+	k.pending, k.think = map[*trx]*client{}, busyThink
 	for range 3 {
 		c := &client{}
 		k.all = append(k.all, c)

@@ -1,7 +1,7 @@
 // Package sim lets whole clusters live through faults in virtual time: the real
 // topology.Decide and the real steps of the agent (agent/step), with models of
 // etcd, mysqld, replication, kernel, network and clocks around them. A minute
-// takes some fifty milliseconds, and a seed replays exactly.
+// dense with faults takes some thirty milliseconds, a calm one four, and a seed replays exactly.
 //
 //	queue.go        the future: events, actors that freeze and die, clocks that differ
 //	proc.go         programs of several steps, as coroutines
@@ -19,7 +19,9 @@
 // # What is simplified
 //
 // An agent decides anew when a fact has changed and at least each second; what
-// merely moves positions on waits for that second while a reign is steady. The
+// merely moves positions on waits for that second while a reign is steady. In
+// calm runs, from twenty seconds after a fault to twenty seconds before the next
+// one, it is five seconds, and clients write once a second in all. The
 // members of etcd are one object. A source has all its binlogs for ever. The
 // gate's elements are exact; an address lives up to a second longer.
 //

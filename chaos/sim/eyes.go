@@ -14,28 +14,65 @@ const (
 	slowLook    = 500 * time.Millisecond // at least this often while nothing but positions changes
 )
 
-// look is the agent's prober. It looks when something has changed, at the moment
-// when the real one would, and now and then.
+// look is the agent's prober. The real one looks all the time; here only the
+// looks are made that see something new, at the moments of the real ones.
 type look struct {
-	planned bool
+	next    time.Duration // when; 0: no look is planned
+	turn    int           // of planning: an earlier one means nothing
+	under   bool          // a look is under way
 	version int
 	pos     int
-	at      time.Duration
+	at      time.Duration // of the last one
 	misses  int
 	last    topology.Probe
 }
 
-// lookAgain plans the next look.
+// lookAgain plans the next look that can see something new, unless one as early
+// is planned.
 func (a *agent) lookAgain() {
-	if a.look.planned || !a.up {
+	k := &a.look
+	if !a.up || k.under {
 		return
 	}
-	a.look.planned = true
-	period := probePeriod
-	if !a.steady() {
+	at, ever := a.nextLook()
+	if !ever || k.next > 0 && k.next <= at {
+		return
+	}
+	k.turn++
+	turn := k.turn
+	k.next = at
+	a.w.ring(&a.h.clock, at, a.proc, func() {
+		if k.turn == turn {
+			k.next = 0
+			a.looks()
+		}
+	})
+}
+
+// nextLook is the next moment of looking at which there will be something to see.
+// What merely moves positions is waited for while the reign is steady.
+func (a *agent) nextLook() (at time.Duration, ever bool) {
+	m, k, now := a.h.db, &a.look, a.h.now()
+	period, steady := probePeriod, a.steady()
+	if !steady {
 		period = probeRushed
 	}
-	a.w.ring(&a.h.clock, a.h.now()+period, a.proc, a.looks)
+	at = now + period - (now-k.at)%period
+	switch news := k.version != m.version || k.pos != m.positions(); {
+	case k.version == m.version && m.inc == "" && k.last.Incarnation == "":
+		return 0, false
+	case k.version == m.version && steady:
+		return max(at, k.at+slowLook), news
+	default:
+		return at, news
+	}
+}
+
+// moved hears that positions have changed.
+func (a *agent) moved() {
+	if a.up && (a.look.next == 0 || !a.steady()) {
+		a.lookAgain()
+	}
 }
 
 func (a *agent) steady() bool {
@@ -43,24 +80,18 @@ func (a *agent) steady() bool {
 	return c.Writer.Present() && c.Phase.Value.Step == topology.Ready && !c.Switchover.Value.Step.Open()
 }
 
-// looks makes a look if there is something to see.
+// looks makes a look.
 func (a *agent) looks() {
 	m, k := a.h.db, &a.look
-	k.planned = false
-	moved := k.pos != len(m.log)+len(m.relay)<<1
-	idle := m.up() && k.version == m.version
-	if idle && (!moved || a.steady() && a.h.now()-k.at < slowLook) || m.inc == "" && k.version == m.version && k.last.Incarnation == "" {
-		a.lookAgain()
-		return
-	}
-	k.planned = true
-	k.version, k.pos, k.at = m.version, len(m.log)+len(m.relay)<<1, a.h.now()
+	fresh := !m.up() || k.version != m.version
+	k.under = true
+	k.version, k.pos, k.at = m.version, m.positions(), a.h.now()
 	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
 		reading := a.lookOnce(p)
-		k.planned = false
+		k.under = false
 		a.w.after(0, a.proc, func() {
 			a.state.TakeProbe(reading, wall(a.h.now()))
-			if !idle || !a.steady() { // what merely moves on waits for the next sample
+			if fresh || !a.steady() { // what merely moves on waits for the next sample
 				a.changed()
 			}
 			a.lookAgain()

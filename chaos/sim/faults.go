@@ -88,6 +88,7 @@ type faults struct {
 // episode is a few faults that overlap, with rest after them.
 type episode struct {
 	from, to moment
+	quiet    moment // when its faults are over
 	faults   []int
 }
 
@@ -123,6 +124,7 @@ func planned(seed uint64, from, to moment, rest [2]time.Duration) ([]fault, []ep
 			e.faults = append(e.faults, f.n)
 			plan = append(plan, f)
 		}
+		e.quiet = end
 		at = end + between(rest[0], rest[1])
 		e.to = at
 		eps = append(eps, e)
@@ -197,6 +199,7 @@ func frozenServer(_ *world, h *host, _ fault) func() {
 		return nil
 	}
 	m.hung = true
+	m.touch()
 	inc := m.inc
 	return func() {
 		if m.inc == inc && m.hung {

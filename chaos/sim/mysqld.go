@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -70,7 +71,13 @@ const noticeAfter = 40 * time.Millisecond
 func (m *mysqld) up() bool { return m.inc != "" && !m.hung }
 
 // touch notes that a fact has changed.
-func (m *mysqld) touch() { m.version++ }
+func (m *mysqld) touch() {
+	m.version++
+	m.h.agent.lookAgain()
+}
+
+// positions is another number when the binlog or the relay log has moved.
+func (m *mysqld) positions() int { return len(m.log) + len(m.relay)<<1 }
 
 // start begins a run: read-only, replicating and acknowledging nothing. What
 // nobody acknowledged was cut off the binlog by then.
@@ -131,6 +138,7 @@ func (m *mysqld) replace(log []*trx) {
 		m.state = m.state.With(log[i].set)
 	}
 	m.log = log
+	m.h.agent.moved()
 }
 
 // add appends one transaction.
@@ -140,6 +148,7 @@ func (m *mysqld) add(t *trx) {
 	}
 	m.log = append(m.log, t)
 	m.state = m.state.With(t.set)
+	m.h.agent.moved()
 }
 
 func end(log []*trx) gtid.Set {
@@ -211,7 +220,8 @@ func (m *mysqld) write(t *trx) *trx {
 func (m *mysqld) w() *world { return m.h.w }
 
 func setOf(server uint32, seq uint64) gtid.Set {
-	s, err := gtid.Parse(fmt.Sprintf("0-%d-%d", server, seq))
+	text := append(strconv.AppendUint([]byte("0-"), uint64(server), 10), '-')
+	s, err := gtid.Parse(string(strconv.AppendUint(text, seq, 10)))
 	if err != nil {
 		panic(err)
 	}

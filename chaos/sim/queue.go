@@ -12,7 +12,6 @@ type moment = time.Duration
 // until that clock really shows the time, for a machine may stand still.
 type event struct {
 	at    moment
-	seq   uint64
 	who   *actor
 	life  int // of who when it was planned: what a dead process planned never happens
 	clock *clock
@@ -35,49 +34,63 @@ func (a *actor) stands() bool { return a != nil && (a.frozen > 0 || a.on.stands(
 type queue struct {
 	now  moment
 	seq  uint64
-	heap []event
+	heap []slot
+	all  []event // those that are planned, and room
+	free []int32
 	rng  *rand.Rand
 	hash uint64
 	n    int // events so far
 }
 
-func (q *queue) less(i, j int) bool {
-	a, b := &q.heap[i], &q.heap[j]
-	return a.at < b.at || a.at == b.at && a.seq < b.seq
+// slot is the place of an event in the order. It has no pointers, so that to move
+// it costs little.
+type slot struct {
+	at  moment
+	seq uint64
+	in  int32 // queue.all
 }
+
+func (s slot) less(o slot) bool { return s.at < o.at || s.at == o.at && s.seq < o.seq }
 
 func (q *queue) push(e event) {
 	q.seq++
-	e.seq = q.seq
-	q.heap = append(q.heap, e)
-	for i := len(q.heap) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !q.less(i, up) {
-			return
-		}
-		q.heap[i], q.heap[up] = q.heap[up], q.heap[i]
-		i = up
+	in := int32(len(q.all)) //nolint:gosec // some hundred
+	if n := len(q.free); n > 0 {
+		in, q.free = q.free[n-1], q.free[:n-1]
+		q.all[in] = e
+	} else {
+		q.all = append(q.all, e)
 	}
+	s := slot{e.at, q.seq, in}
+	q.heap = append(q.heap, s)
+	i := len(q.heap) - 1
+	for i > 0 && s.less(q.heap[(i-1)/2]) {
+		q.heap[i] = q.heap[(i-1)/2]
+		i = (i - 1) / 2
+	}
+	q.heap[i] = s
 }
 
 func (q *queue) pop() event {
 	first, last := q.heap[0], len(q.heap)-1
-	q.heap[0] = q.heap[last]
-	q.heap[last] = event{}
+	s := q.heap[last]
 	q.heap = q.heap[:last]
-	for i := 0; ; {
-		low := i
-		for c := 2*i + 1; c <= 2*i+2 && c < last; c++ {
-			if q.less(c, low) {
-				low = c
-			}
+	for i := 0; last > 0; {
+		low := 2*i + 1
+		if low+1 < last && q.heap[low+1].less(q.heap[low]) {
+			low++
 		}
-		if low == i {
-			return first
+		if low >= last || !q.heap[low].less(s) {
+			q.heap[i] = s
+			break
 		}
-		q.heap[i], q.heap[low] = q.heap[low], q.heap[i]
+		q.heap[i] = q.heap[low]
 		i = low
 	}
+	e := q.all[first.in]
+	q.all[first.in] = event{}
+	q.free = append(q.free, first.in)
+	return e
 }
 
 // after plans something for who; nil: it happens whatever dies.

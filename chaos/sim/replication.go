@@ -170,6 +170,7 @@ func (l *link) arrive(batch []*trx, upTo int) {
 		}
 	}
 	l.sent = upTo
+	m.h.agent.moved()
 	w := m.w()
 	if l.semi && l.from.semiSource {
 		life := l.from.proc.life

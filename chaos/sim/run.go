@@ -42,6 +42,8 @@ type Outcome struct {
 const (
 	warm      = 12 * time.Second // to elect and to settle before the first fault
 	healLimit = 60 * time.Second // to come to rest after the last one
+
+	afterwards = 20 * time.Second // before and after calm: all clients write
 )
 
 // Run simulates one seed.
@@ -51,7 +53,7 @@ func Run(seed uint64, o Options) Outcome {
 	}
 	rest := [2]time.Duration{4 * time.Second, 12 * time.Second}
 	if o.Calm {
-		rest = [2]time.Duration{time.Minute, 15 * time.Minute}
+		rest = [2]time.Duration{time.Minute, time.Hour}
 	}
 	w := newWorld(seed, o.Story)
 	plan, eps := planned(seed, warm, o.Length-healLimit, rest)
@@ -85,7 +87,7 @@ func (w *world) run(o Options, out *Outcome) {
 		w.pass(e.from - time.Millisecond)
 		began, epoch := w.now, w.etcd.cluster.Writer.Rev
 		single, harmless := w.bystander(e, o.Skip)
-		worst := w.watchGap(e.to)
+		worst := w.watchGap(min(e.to, e.quiet+afterwards))
 		switch {
 		case w.checks.broken != "":
 			return
@@ -97,6 +99,7 @@ func (w *world) run(o Options, out *Outcome) {
 			w.faults.gaps[single] = max(w.faults.gaps[single], worst)
 		}
 		w.repair()
+		w.rest(e.to)
 	}
 	w.pass(max(w.now, o.Length-healLimit))
 	w.heal()
@@ -146,6 +149,20 @@ func (w *world) watchGap(end moment) time.Duration {
 		worst, at = max(worst, t.acked-at), t.acked
 	}
 	return max(worst, w.now-at)
+}
+
+// rest is the calm after an episode: clients have little to write, and he who
+// repairs looks by now and then.
+func (w *world) rest(end moment) {
+	if w.now >= end-afterwards {
+		w.pass(end)
+		return
+	}
+	w.calm, w.clients.think = true, idleThink
+	w.pass(end - afterwards)
+	w.calm, w.clients.think = false, busyThink
+	w.repair()
+	w.pass(end)
 }
 
 // heal ends every fault that is under way.

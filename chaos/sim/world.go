@@ -21,6 +21,7 @@ type world struct {
 	clients   clients
 	checks    checks
 	faults    faults
+	calm      bool // no fault for a while, before and after
 	telling   bool
 	lines     []string
 	decisions int

@@ -53,7 +53,7 @@ A seed replays exactly. A violation is an error, with the command that replays i
 }
 
 func (set simSettings) run(cmd *cobra.Command) error {
-	debug.SetGCPercent(400) // short lives, much garbage
+	debug.SetGCPercent(1600) // short lives, much garbage
 	o := sim.Options{Length: time.Duration(set.minutes * float64(time.Minute)), Calm: set.calm, Skip: map[int]bool{}}
 	for _, n := range set.skip {
 		o.Skip[n] = true
