@@ -40,6 +40,18 @@ var servers = []Mutant{
 		New:  `rpl_semi_sync_master_wait_point=AFTER_COMMIT`,
 	},
 	{
+		Name: "attached-inside-a-transaction", Rules: []string{"R27"}, File: "internal/dbops/reattach.go", Suite: mariadb("ReattachWhileClientsWrite"),
+		What: "A replica attaches by the position up to which it has read, which may lie inside a transaction.",
+		Old:  `file, f.channel.donePos)`,
+		New:  `file, f.channel.filePos)`,
+	},
+	{
+		Name: "received-by-position-dropped", Rules: []string{"R40"}, File: "internal/dbops/reattach.go", Suite: mariadb("WhatWasReceivedByPosition"),
+		What: "What a replica received by file and position is taken for applied.",
+		Old:  `if !f.channel.sql && f.channel.sqlError == "" {`,
+		New:  `if !f.channel.sql || f.channel.sqlError == "" {`,
+	},
+	{
 		Name: "nobody-to-wait-for", Rules: []string{"R24"}, File: "internal/dbops/mariadb.go", Suite: mariadb("Failover|ReadOnlyIsRefused|EpochRow|Nudge|Switchover"),
 		What: "With no replica attached a commit does not wait at all.",
 		Old:  "`rpl_semi_sync_master_wait_no_slave=1`",

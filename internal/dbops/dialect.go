@@ -53,6 +53,7 @@ type dialect struct {
 	tuneReplica                   string // what every replica has set before it follows
 	followFormat                  string // host, port, user, password
 	reattachFormat                string // file, position
+	relayLog                      string // columns dir, list: where its files are listed
 	returnToGTID                  string
 	sourceSettings                []string // semi-sync as a source, in this order
 	semiSourceOff                 string
@@ -96,6 +97,7 @@ type factColumns struct {
 
 type replicationColumns struct {
 	name, host, port, io, sql, usingGTID, receivedGTID, file, filePosition, relayBytes string
+	doneFile, donePosition                                                             string
 	ioErrno, ioError, sqlErrno, sqlError                                               string
 	usingGTIDYes                                                                       string
 }

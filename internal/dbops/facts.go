@@ -34,6 +34,8 @@ type channel struct {
 	file       string   // of the source's binlog
 	filePos    uint64
 	relayBytes uint64 // size of the relay log, all files
+	doneFile   string // of the source's binlog, up to where all is applied: between two transactions
+	donePos    uint64
 	ioError    string
 	sqlError   string
 	others     int // named channels, which this system does not manage
@@ -58,7 +60,8 @@ func (f facts) got() gtid.Set {
 	return f.done().Union(f.channel.received)
 }
 
-// unapplied reports whether the relay log holds what is nowhere else here.
+// unapplied reports whether the relay log holds what is nowhere else here. Of a
+// channel that goes by file and position the server does not say: applyRest.
 func (f facts) unapplied() bool { return !f.done().Contains(f.got()) }
 
 // idle reports that the IO thread does nothing.
@@ -121,6 +124,8 @@ func (d *dialect) parseChannel(r *reader) channel {
 		file:       r.text(col.file),
 		filePos:    r.number(col.filePosition, 64),
 		relayBytes: r.number(col.relayBytes, 64),
+		doneFile:   r.text(col.doneFile),
+		donePos:    r.number(col.donePosition, 64),
 	}
 	if n := r.text(col.ioErrno); n != "0" {
 		c.ioError = "IO thread: error " + n + ": " + r.text(col.ioError)

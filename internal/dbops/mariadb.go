@@ -28,6 +28,7 @@ var mariadb = dialect{
 		io: "Slave_IO_Running", sql: "Slave_SQL_Running",
 		usingGTID: "Using_Gtid", usingGTIDYes: "Slave_Pos", receivedGTID: "Gtid_IO_Pos",
 		file: "Master_Log_File", filePosition: "Read_Master_Log_Pos", relayBytes: "Relay_Log_Space",
+		doneFile: "Relay_Master_Log_File", donePosition: "Exec_Master_Log_Pos",
 		ioErrno: "Last_IO_Errno", ioError: "Last_IO_Error",
 		sqlErrno: "Last_SQL_Errno", sqlError: "Last_SQL_Error",
 	},
@@ -50,6 +51,7 @@ var mariadb = dialect{
 	followFormat: `CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=%d, MASTER_USER=%s, MASTER_PASSWORD=%s, ` +
 		`MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1`,
 	reattachFormat: `CHANGE MASTER TO MASTER_USE_GTID=no, MASTER_LOG_FILE=%s, MASTER_LOG_POS=%d`,
+	relayLog:       `SELECT @@datadir AS dir, @@relay_log_index AS list`,
 	returnToGTID:   `CHANGE MASTER TO MASTER_USE_GTID=slave_pos`,
 	sourceSettings: []string{
 		`SET GLOBAL rpl_semi_sync_slave_enabled=0`,

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"github.com/mmm-ha/mmm/topology/gtid"
 )
@@ -235,76 +234,4 @@ func (s *Server) setApplied(ctx context.Context, d *dialect, do string, to gtid.
 		return fmt.Errorf("%s: %w", do, err)
 	}
 	return s.exec(ctx, s.work, do, fmt.Sprintf(d.setAppliedFormat, text))
-}
-
-// Reattach makes the IO thread connect once by file and position, so that the
-// source takes the last transaction for acknowledged, and then return to GTIDs
-// (R27). It is for an acknowledging replica whose relay log is fully applied:
-// else ErrUnapplied. When it fails half-way, the IO thread stays stopped and Follow
-// puts things right: a source that does not answer may come back with a shorter
-// binlog, in which the old file and position mean nothing.
-func (s *Server) Reattach(ctx context.Context) error {
-	const do = "attach by file and position"
-	ctx, cancel, d, err := s.begin(ctx, s.work)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	f, err := s.readFacts(ctx, d, s.work)
-	if err != nil {
-		return err
-	}
-	if !f.channel.configured || f.channel.file == "" {
-		return fmt.Errorf("%s: this server was never attached", do)
-	}
-	if err := s.detach(ctx, d, do); err != nil {
-		return err
-	}
-	if f, err = s.readFacts(ctx, d, s.work); err != nil {
-		return err
-	}
-	file, err := quote(f.channel.file)
-	if err != nil {
-		return fmt.Errorf("%s: %w", do, err)
-	}
-	if err := s.exec(ctx, s.work, do, fmt.Sprintf(d.reattachFormat, file, f.channel.filePos)); err != nil {
-		return err
-	}
-	if f, err = s.readFacts(ctx, d, s.work); err != nil {
-		return err
-	}
-	empty := f.channel.relayBytes
-	if err := s.exec(ctx, s.work, do, d.startAll); err != nil {
-		return err
-	}
-	// "Yes" is said when the request has been sent. Only the first event proves
-	// that the source has taken it up: measured 100 ms later, and a thread that is
-	// stopped in between releases nobody.
-	wait, done := context.WithTimeout(ctx, firstEvent)
-	defer done()
-	err = s.until(wait, d, do, func(f facts) bool { return f.channel.io == "Yes" && f.channel.relayBytes > empty })
-	return errors.Join(err, s.returnToGTID(ctx, d, do, err == nil))
-}
-
-const (
-	// firstEvent bounds the wait for the first event of a source that is attached
-	// by position. It must be short: nobody can bid meanwhile.
-	firstEvent = time.Second
-	// returnLimit bounds the way back, which must be gone to its end even when
-	// whoever asked has given up.
-	returnLimit = 5 * time.Second
-)
-
-// returnToGTID ends an attachment by file and position. start: the source
-// answered, so go on with it.
-func (s *Server) returnToGTID(ctx context.Context, d *dialect, do string, start bool) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit)
-	defer cancel()
-	if err := s.detach(ctx, d, do); err != nil {
-		return err
-	}
-	if err := s.exec(ctx, s.work, do, d.returnToGTID); err != nil || !start {
-		return err
-	}
-	return s.exec(ctx, s.work, do, d.startAll)
 }

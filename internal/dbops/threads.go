@@ -20,7 +20,9 @@ const (
 // StopIO stops the thread that receives, and ONLY that: with both threads
 // stopped, MariaDB deletes an unapplied relay log at the next start of either
 // (R11). nil means it was seen stopped, or that this server replicates nothing:
-// what Observe calls Received is frozen from then on.
+// what Observe calls Received is frozen from then on. Where Reattach was broken
+// off, all that was received is applied first, for the server does not say what
+// it received by file and position.
 //
 // It takes a second or two when the source has vanished without a word while
 // this replica acknowledges, unless the source's address is rejected locally first.
@@ -35,13 +37,21 @@ func (s *Server) StopIO(ctx context.Context) error {
 
 func (s *Server) stopIO(ctx context.Context, d *dialect) error {
 	f, err := s.readFacts(ctx, d, s.work)
-	if err != nil || f.channel.idle() {
+	if err != nil {
 		return err
 	}
-	if err := s.exec(ctx, s.work, "stop the IO thread", d.stopIO); err != nil {
-		return err
+	if !f.channel.idle() {
+		if err := s.exec(ctx, s.work, "stop the IO thread", d.stopIO); err != nil {
+			return err
+		}
+		if err := s.until(ctx, d, "stop the IO thread", func(f facts) bool { return f.channel.idle() }); err != nil {
+			return err
+		}
 	}
-	return s.until(ctx, d, "stop the IO thread", func(f facts) bool { return f.channel.idle() })
+	if !f.channel.configured || f.channel.usingGTID {
+		return nil
+	}
+	return s.applyRest(ctx, d)
 }
 
 // StartIO starts the thread that receives. With a SQL thread that runs this
