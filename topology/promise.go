@@ -29,11 +29,18 @@ type Ask struct {
 // asks for them: with each it would run, open, bid, or stop its IO thread.
 var breaks = []Kind{PlaceBid, Fetch, Campaign, Adopt, Retake, BecomeSource, OpenDoor, Follow, Reattach, SetSemi, StopForOrder}
 
-// allowed leaves out what this host has promised not to do. A VIP that it serves
-// by promises itself it may claim again: all others left that one to it.
+// races are what a host enters by a record in etcd. One that etcd does not answer
+// cannot: it would only stop receiving, or be about to serve a VIP, and could
+// promise nothing.
+var races = []Kind{PlaceBid, ClaimVIP}
+
+// allowed leaves out what this host has promised not to do, and what it cannot
+// do without etcd, even when its watch still tells it of others. A VIP that it
+// serves by promises itself it may claim again: all others left that one to it.
 func (v *View) allowed(acts []Action) []Action {
 	return slices.DeleteFunc(acts, func(a Action) bool {
 		return v.Failsafe.Run > 0 && slices.Contains(breaks, a.Kind) ||
+			!v.Failsafe.Etcd && slices.Contains(races, a.Kind) ||
 			v.Failsafe.Claim > 0 && a.Kind == ClaimVIP && !slices.Contains(v.kept(), a.VIPs[0])
 	})
 }
@@ -87,10 +94,12 @@ func (v *View) refusal(a Ask) string {
 
 // refusalOfReign judges the ask of a writer. Without it the asker's reign ends
 // within a TTL; with it this host stands still for one: so it is given only
-// while nothing that this host has sent or seen can be another reign.
+// while nothing that this host has sent or seen can be another reign. That etcd
+// has let go of the asker's key is no other reign: the watch of a host may go on
+// when nothing else of etcd does.
 func (v *View) refusalOfReign(a Ask) string {
 	w := v.Cluster.Writer
-	over := v.Seen.Ended >= a.Epoch || v.Cluster.LastEpoch() >= a.Epoch && w.Rev != a.Epoch
+	over := v.Seen.Ended >= a.Epoch || v.Cluster.LastEpoch() > a.Epoch || w.Present() && w.Rev != a.Epoch
 	switch {
 	case v.Seen.Epoch > a.Epoch:
 		return fmt.Sprintf("epoch %d was seen", v.Seen.Epoch)

@@ -32,7 +32,7 @@ func TestWhatWasPromisedIsNotDone(t *testing.T) {
 
 // TestWhoMayBeWriterPromisesNoOtherReign: who gives a promise to a writer has
 // neither reign nor bid nor campaign of its own in flight, has seen no later
-// epoch and no end of that one, and does not see etcd.
+// epoch and no other key, and does not see etcd.
 func TestWhoMayBeWriterPromisesNoOtherReign(t *testing.T) {
 	given := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -43,7 +43,8 @@ func TestWhoMayBeWriterPromisesNoOtherReign(t *testing.T) {
 			return
 		}
 		given++
-		over := v.Cluster.LastEpoch() >= a.Epoch && v.Cluster.Writer.Rev != a.Epoch
+		w := v.Cluster.Writer
+		over := v.Cluster.LastEpoch() > a.Epoch || w.Present() && w.Rev != a.Epoch
 		if v.Failsafe.Etcd || v.Term.Epoch > 0 || over || v.Seen.Epoch > a.Epoch || v.Seen.Ended >= a.Epoch || v.Probe.Up && !v.Probe.ReadOnly ||
 			v.busy(PlaceBid, Fetch, Campaign, Adopt, OpenDoor) || a.From == v.ID {
 			t.Fatalf("promised %+v", a)
@@ -95,5 +96,22 @@ func TestKeyThatIsBeingTakenAgainIsNoOtherReign(t *testing.T) {
 				t.Errorf("ends %t, closes %t; want %t", ends, closes, tt.ends)
 			}
 		})
+	}
+}
+
+// TestHostThatOnlyItsWatchTellsOfTheEndOfAReignKeepsStill: etcd answers it nothing,
+// and shows it that the writer's lease and the claims of readers ran out (R49).
+func TestHostThatOnlyItsWatchTellsOfTheEndOfAReignKeepsStill(t *testing.T) {
+	for _, etcd := range []bool{false, true} {
+		w := healthyWorld()
+		v := w.view(w.hosts[1], w.cluster())
+		v.Cluster.Rev, v.Cluster.Writer, v.Cluster.Phase, v.Cluster.Claims = 150, Entry[Writer]{}, Entry[Phase]{}, nil
+		v.Failsafe.Etcd = etcd
+		_, bids := decides(v, PlaceBid)
+		_, claims := decides(v, ClaimVIP)
+		_, may := MayPromise(v, Ask{Cluster: v.Cluster.Spec.Value.ID, From: "id-db1", Epoch: 100})
+		if bids != etcd || claims != etcd || may == etcd {
+			t.Errorf("etcd answers %t: bids %t, claims %t, promises %t", etcd, bids, claims, may)
+		}
 	}
 }

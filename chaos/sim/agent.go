@@ -176,6 +176,7 @@ func (a *agent) reading(now time.Time) step.Reading {
 	r := step.Reading{Now: now, VIPs: a.h.held(), Port: a.h.standing()}
 	if a.lease.id != 0 {
 		r.Lease = topology.Lease{ID: a.lease.id, TTL: a.lease.ttl, Left: a.lease.left()}
+		r.Failsafe.Etcd = !a.lease.mute
 	}
 	if a.rejected != nil {
 		r.Rejected = a.rejected.address

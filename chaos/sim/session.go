@@ -20,6 +20,7 @@ type session struct {
 	ttl      time.Duration
 	sent     time.Duration // on the host's clock: when the last good request left
 	deadline time.Duration
+	mute     bool // the last renewal got no answer
 	lapsed   bool // the dead-man has closed, and no renewal has come since
 	turn     int
 }
@@ -109,6 +110,10 @@ func (s *session) run(p *proc) {
 		})
 		if gone {
 			return
+		}
+		if mute := err != nil; mute != s.mute {
+			s.mute = mute
+			s.a.changed()
 		}
 		if err == nil && s.extend(sent, ttl) {
 			s.renewed()
