@@ -32,6 +32,7 @@ type agent struct {
 	campaign int
 	rejected *host
 	look     look
+	asked    want
 }
 
 // lane is an action in flight.
@@ -71,7 +72,7 @@ func (a *agent) start() {
 	a.lease = session{a: a}
 	a.lanes, a.door, a.beat = map[topology.Lane]*lane{}, door{}, step.Heartbeat{}
 	a.beating, a.dirty, a.unsure, a.reigning, a.rejected = false, true, "", false, nil
-	a.look = look{version: -1, under: true}
+	a.look, a.asked = look{version: -1, under: true}, want{}
 	a.state = step.New(a.h.name, a.h.id, a.token(), a.h.disk.highest)
 	a.state.Seen.Distrust = a.h.disk.doubts
 	a.h.refuse(nil) // the tables are made anew, empty
@@ -165,6 +166,7 @@ func (a *agent) turn() {
 		a.begun(act)
 	}
 	a.report(v.Stuck())
+	a.asks(v)
 	a.reigning = v.Term.Epoch > 0 && !v.Term.Ending
 	if id := v.Cluster.Spec.Value.ID; id != "" {
 		a.h.disk.highest = max(a.h.disk.highest, v.Seen.Epoch)

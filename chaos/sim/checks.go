@@ -17,6 +17,8 @@ type checks struct {
 	epochAt  *host
 	highest  topology.Rev // of the writer key
 	reigns   int
+	accepted int  // elections that an operator let go on without proof
+	given    int  // acknowledged writes that he was told may be lost
 	restored bool // etcd went back: its own rules hold no longer
 }
 
@@ -73,6 +75,17 @@ func (c *checks) missing(m *mysqld) string {
 		first += fmt.Sprintf(" and %d more", n-1)
 	}
 	return first
+}
+
+// gaveUp takes an operator's word: what he was told may be lost is not missed.
+func (c *checks) gaveUp(t topology.Entry[topology.Tombstone]) {
+	if !t.Present() || t.Rev != c.w.etcd.cluster.Rev {
+		return
+	}
+	k := &c.w.clients
+	before := len(k.acked)
+	k.acked = slices.DeleteFunc(k.acked, func(x *trx) bool { return !t.Value.Loss.Kept.Contains(x.set) })
+	c.given += before - len(k.acked)
 }
 
 // admits: no two hosts are open to writes.

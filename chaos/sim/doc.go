@@ -1,13 +1,14 @@
 // Package sim lets whole clusters live through faults in virtual time: the real
 // topology.Decide and the real steps of the agent (agent/step), with models of
 // etcd, mysqld, replication, kernel, network and clocks around them. A minute
-// dense with faults takes some thirty milliseconds, a calm one four, and a seed replays exactly.
+// dense with faults takes some thirty milliseconds, a calm one five; a seed replays exactly.
 //
 //	queue.go        the future: events, actors that freeze and die, clocks that differ
 //	proc.go         programs of several steps, as coroutines
 //	etcd.go         keys, revisions, leases, watches; registry.go: the guarded calls
 //	mysqld.go       binlog, crash and truncation; replication.go: IO and SQL threads,
 //	                acknowledgements; statements.go: the verbs of internal/dbops
+//	kept.go         what prestart keeps of a run that ended, and its replay
 //	host.go         machine, port element, virtual addresses
 //	agent.go        the loop around agent/step; eyes.go, session.go, doors.go,
 //	                hands.go, rejoin.go mirror the agent's files of like names
@@ -27,12 +28,8 @@
 //
 // # Results
 //
-// A sweep appends one line of JSON to docs/reliability/sim.jsonl, a Summary:
-// commit; seeds, from and to; simulated seconds, of them dense (with a fault under
-// way or less than ten seconds past); faults, by class too; failovers; writes that
-// were acknowledged; violations, each with its seed; stalled, the seeds that ended
-// with no provable writer and nothing lost; and per class the worst time without
-// an acknowledgement after a single fault of a healthy cluster.
+// A sweep appends one line of JSON to docs/reliability/sim.jsonl, a Summary, of
+// which RELIABILITY.md is made.
 //
 // # Ownership
 //

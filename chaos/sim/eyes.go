@@ -25,6 +25,8 @@ type look struct {
 	at      time.Duration // of the last one
 	misses  int
 	last    topology.Probe
+	kept    []topology.Kept // what is left of an earlier run
+	keptFor want            // the run and the position that it counts for
 }
 
 // lookAgain plans the next look that can see something new, unless one as early
@@ -123,6 +125,9 @@ func (a *agent) lookOnce(p *proc) topology.Probe {
 }
 
 func (k *look) judge(reading topology.Probe) *topology.Probe {
+	if reading.Incarnation == k.keptFor.run && reading.Position.String() == k.keptFor.position {
+		reading.Kept = k.kept
+	}
 	if !reading.At.Before(k.last.At) {
 		k.last, k.misses = reading, 0
 	}

@@ -32,6 +32,7 @@ const (
 	limitWait    = 2 * time.Second
 	limitRow     = 30 * time.Second
 	limitRewind  = 15 * time.Minute
+	limitReplay  = 30 * time.Second
 	patience     = time.Second
 	patienceLate = 80 * time.Millisecond
 )
@@ -45,6 +46,8 @@ func init() { //nolint:gochecknoinits // the hands refer to the table through th
 		topology.EndReign:     {(*agent).endReign, limitServer, true},
 		topology.PlaceBid:     {(*agent).placeBid, limitServer, true},
 		topology.Fetch:        {(*agent).fetch, limitServer, true},
+		topology.Replay:       {(*agent).replay, limitReplay, true},
+		topology.Bury:         {(*agent).bury, limitEtcd, false},
 		topology.Campaign:     {(*agent).campaigns, limitEtcd, false},
 		topology.Adopt:        {(*agent).adopt, limitEtcd, false},
 		topology.WaitApplied:  {(*agent).waitApplied, limitWait, true},
@@ -95,6 +98,9 @@ func (a *agent) placeBid(p *proc, l *limit, j job) (step.Note, error) {
 	}
 	if j.Addr.IsValid() {
 		a.reject(a.hostAt(j.Addr))
+	}
+	if j.probe.Replication.Configured {
+		_ = a.db().startSQL(p, l) // a stopped one would hold what is not applied (R11)
 	}
 	return a.bid(p, l, j, *j.Bid)
 }
@@ -185,8 +191,8 @@ func (a *agent) attach(p *proc, l *limit, from *host) error {
 // campaigns asks etcd for the writer's place (R34).
 func (a *agent) campaigns(p *proc, l *limit, j job) (step.Note, error) {
 	a.campaign++
-	epoch, err := a.reg.campaign(p, l, j.lease, j.probe.Incarnation, topology.Writer{ID: a.h.id, Name: a.h.name, Best: j.Position,
-		Previous: j.Epoch, Agent: fmt.Sprintf("%s/%d", a.token(), a.campaign)}, j.Guards)
+	epoch, err := a.reg.campaign(p, l, j, topology.Writer{ID: a.h.id, Name: a.h.name, Best: j.Position,
+		Previous: j.Epoch, Agent: fmt.Sprintf("%s/%d", a.token(), a.campaign)})
 	if err != nil {
 		return nil, err
 	}

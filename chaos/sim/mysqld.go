@@ -22,6 +22,7 @@ type trx struct {
 	client bool
 	acked  moment // when a client was told that it is safe; 0: never
 	ackAt  *host
+	born   moment // when it was first written
 }
 
 func (t *trx) name() string { return fmt.Sprintf("0-%d-%d", t.server, t.seq) }
@@ -46,6 +47,8 @@ type mysqld struct {
 	rows       []int      // where in log the epoch rows are
 	state      gtid.State // of log
 	fork       int        // where a rewind that was begun will cut log; -1: none
+	marked     topology.Incarnation
+	copies     []copied // of the log files of earlier runs, newest last
 
 	// In memory.
 	readOnly   bool
@@ -104,6 +107,7 @@ func (m *mysqld) die(why string) {
 			o.db.lost("the source is gone")
 		}
 	}
+	m.keepTails()
 	m.proc.die()
 	m.inc, m.hung, m.queue = "", false, nil
 	keep := m.visible
@@ -188,7 +192,7 @@ func (m *mysqld) epochSeen() topology.Rev {
 
 // write appends a transaction of this server.
 func (m *mysqld) write(t *trx) *trx {
-	t.server = m.id
+	t.server, t.born = m.id, m.w().now
 	if t.seq == 0 {
 		t.seq = m.lastSeq() + 1
 	}

@@ -190,8 +190,9 @@ func (r *registry) deleteBid(p *proc, l *limit, rev topology.Rev) (topology.Rev,
 	return r.drop(p, l, "bids/"+string(r.h.id), rev)
 }
 
-func (r *registry) campaign(p *proc, l *limit, lease topology.LeaseID, inc topology.Incarnation, wr topology.Writer, g topology.Guards) (topology.Rev, error) {
-	if lease == 0 {
+func (r *registry) campaign(p *proc, l *limit, j job, wr topology.Writer) (topology.Rev, error) {
+	g := j.Guards
+	if j.lease == 0 {
 		return 0, errLeaseGone
 	}
 	guards := []guard{{"writer", 0}, {"reign", g.Reign}, {"spec", g.Spec}, {"mode", g.Mode}, {"intent/" + r.h.name, g.Intent}, {"switchover", g.Order}}
@@ -200,8 +201,22 @@ func (r *registry) campaign(p *proc, l *limit, lease topology.LeaseID, inc topol
 			guards = append(guards, guard{"bids/" + string(h.id), rev})
 		}
 	}
-	return r.commit(p, l, change{guards: guards, puts: []put{
-		{"writer", wr, lease}, {"phase", topology.Phase{Step: topology.CatchingUp, Incarnation: inc}, lease}}})
+	puts := []put{{"writer", wr, j.lease}, {"phase", topology.Phase{Step: topology.CatchingUp, Incarnation: j.probe.Incarnation}, j.lease}}
+	if t := j.Tombstone; t != nil { // an operator's word, used up by this
+		guards = append(guards, guard{tombKey(t.Epoch), j.TombstoneRev})
+		puts = append(puts, put{"switchover", *j.Order, 0}, put{tombKey(t.Epoch), *t, 0})
+	}
+	return r.commit(p, l, change{guards: guards, puts: puts})
+}
+
+func tombKey(epoch topology.Rev) string { return fmt.Sprintf("tombstones/%d", epoch) }
+
+func (r *registry) putTombstone(p *proc, l *limit, epoch, prev topology.Rev, t topology.Tombstone) (topology.Rev, error) {
+	key := tombKey(t.Epoch)
+	if len(t.Hosts) > 0 {
+		return r.replace(p, l, key, prev, t, guard{"writer", epoch})
+	}
+	return r.commit(p, l, change{guards: []guard{{key, prev}, {"writer", epoch}}, drops: []string{key}})
 }
 
 func (r *registry) putPhase(p *proc, l *limit, lease topology.LeaseID, epoch topology.Rev, ph topology.Phase) (topology.Rev, error) {

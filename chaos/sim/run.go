@@ -35,6 +35,8 @@ type Outcome struct {
 	Writes    int
 	Acked     int
 	Decisions int
+	Accepted  int // elections that went on because an operator accepted a loss
+	Given     int // acknowledged writes that he was told may be lost
 	Struck    map[string]int
 	Gaps      map[string]time.Duration // worst time without an acknowledgement, by class, of single faults
 }
@@ -42,6 +44,8 @@ type Outcome struct {
 const (
 	warm      = 12 * time.Second // to elect and to settle before the first fault
 	healLimit = 60 * time.Second // to come to rest after the last one
+
+	operatorLooks = 3 * time.Second // how long he looks before he gives anything up
 
 	afterwards = 20 * time.Second // before and after calm: all clients write
 )
@@ -65,6 +69,7 @@ func Run(seed uint64, o Options) Outcome {
 	}
 	out.Broken, out.At, out.Hash, out.Simulated = w.checks.broken, w.now, w.hash, w.now
 	out.Story, out.Reigns, out.Writes, out.Acked, out.Decisions = w.lines, w.checks.reigns, w.clients.writes, len(w.clients.acked), w.decisions
+	out.Accepted, out.Given = w.checks.accepted, w.checks.given
 	out.Struck, out.Gaps = w.faults.struck, w.faults.gaps
 	for _, f := range w.faults.plan {
 		if !o.Skip[f.n] && f.at < w.now {
@@ -189,6 +194,9 @@ func (w *world) heal() {
 // the writer, while there is one; and he clears who flapped.
 func (w *world) repair() {
 	wr := w.writer()
+	if wr == nil && w.stalled() != "" {
+		w.after(operatorLooks, nil, w.acceptLoss)
+	}
 	if wr == nil || w.etcd.cluster.Phase.Value.Step != topology.Ready || !wr.db.up() {
 		return
 	}

@@ -17,19 +17,18 @@ import (
 type Summary struct {
 	Commit     string             `json:"commit"`
 	At         time.Time          `json:"at"`
-	Seeds      int                `json:"seeds"`
 	From       uint64             `json:"from"` // both ends in
 	To         uint64             `json:"to"`
-	Seconds    float64            `json:"seconds"`      // simulated
+	Seconds    float64            `json:"simulatedSeconds"`
 	Dense      float64            `json:"denseSeconds"` // of them, with a fault under way or less than ten seconds past
-	Faults     int                `json:"faults"`
-	ByClass    map[string]int     `json:"faultsByClass"`
-	Failovers  int                `json:"failovers"` // reigns but the first of each seed, ordered ones too
-	Writes     int                `json:"writes"`    // acknowledged, each looked up in the end
-	Tried      int                `json:"writesTried"`
-	Violations int                `json:"violations"`
-	Broken     []Violation        `json:"broken,omitempty"`
+	Faults     map[string]int     `json:"faults"`       // by class
+	Reigns     int                `json:"reigns"`
+	Acked      int                `json:"acknowledged"` // writes that clients were told are safe, each looked up in the end
+	Tried      int                `json:"tried"`
+	Accepted   int                `json:"accepted"` // elections that went on because an operator accepted a loss
+	Given      int                `json:"given"`    // acknowledged writes that he was told may be lost
 	Stalled    int                `json:"stalled"`  // seeds that ended with nobody provable, named and nothing lost
+	Violations []Violation        `json:"violations"`
 	WorstGap   map[string]float64 `json:"worstGap"` // seconds without an acknowledgement after a single fault, by class
 	Wall       float64            `json:"wallSeconds"`
 }
@@ -45,7 +44,7 @@ type Violation struct {
 // each outcome to tell, in no order. A context that ends cuts it short.
 func Sweep(ctx context.Context, from uint64, n, workers int, o Options, tell func(Outcome)) Summary {
 	began := time.Now()
-	s := Summary{From: from, ByClass: map[string]int{}, WorstGap: map[string]float64{}}
+	s := Summary{From: from, Faults: map[string]int{}, Violations: []Violation{}, WorstGap: map[string]float64{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	next := from
@@ -69,27 +68,25 @@ func Sweep(ctx context.Context, from uint64, n, workers int, o Options, tell fun
 		})
 	}
 	wg.Wait()
-	slices.SortFunc(s.Broken, func(a, b Violation) int { return int(a.Seed) - int(b.Seed) })
+	slices.SortFunc(s.Violations, func(a, b Violation) int { return int(a.Seed) - int(b.Seed) })
 	s.At, s.Wall = time.Now().UTC().Truncate(time.Second), time.Since(began).Seconds()
 	return s
 }
 
 func (s *Summary) add(o Outcome) {
-	s.Seeds++
 	s.To = max(s.To, o.Seed)
 	s.Seconds += o.Simulated.Seconds()
 	s.Dense += o.Dense.Seconds()
-	s.Failovers, s.Tried, s.Writes = s.Failovers+max(0, o.Reigns-1), s.Tried+o.Writes, s.Writes+o.Acked
+	s.Reigns, s.Tried, s.Acked = s.Reigns+o.Reigns, s.Tried+o.Writes, s.Acked+o.Acked
+	s.Accepted, s.Given = s.Accepted+o.Accepted, s.Given+o.Given
 	for class, n := range o.Struck {
-		s.ByClass[class] += n
-		s.Faults += n
+		s.Faults[class] += n
 	}
 	for class, gap := range o.Gaps {
 		s.WorstGap[class] = max(s.WorstGap[class], gap.Seconds())
 	}
 	if o.Broken != "" {
-		s.Violations++
-		s.Broken = append(s.Broken, Violation{o.Seed, o.At.Seconds(), o.Broken})
+		s.Violations = append(s.Violations, Violation{o.Seed, o.At.Seconds(), o.Broken})
 	}
 	if o.Stalled != "" {
 		s.Stalled++
@@ -99,12 +96,17 @@ func (s *Summary) add(o Outcome) {
 // Text is the summary for a person.
 func (s Summary) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seeds %d to %d: %s simulated (%s of it dense with faults, the rest calm) in %s\n", s.From, s.To, span(s.Seconds), span(s.Dense), span(s.Wall))
-	fmt.Fprintf(&b, "%d faults, %d failovers, %d writes acknowledged of %d, %d violations, %d seeds ended with no provable writer\n", s.Faults, s.Failovers, s.Writes, s.Tried, s.Violations, s.Stalled)
-	for _, class := range slices.Sorted(maps.Keys(s.ByClass)) {
-		fmt.Fprintf(&b, "  %-28s %6d   worst gap alone %6.2f s\n", class, s.ByClass[class], s.WorstGap[class])
+	faults := 0
+	for _, n := range s.Faults {
+		faults += n
 	}
-	for _, v := range s.Broken {
+	fmt.Fprintf(&b, "seeds %d to %d: %s simulated (%s of it dense with faults, the rest calm) in %s\n", s.From, s.To, span(s.Seconds), span(s.Dense), span(s.Wall))
+	fmt.Fprintf(&b, "%d faults, %d reigns, %d writes acknowledged of %d, %d violations, %d seeds ended with no provable writer\n", faults, s.Reigns, s.Acked, s.Tried, len(s.Violations), s.Stalled)
+	fmt.Fprintf(&b, "%d times an operator accepted a loss, of %d acknowledged writes in all\n", s.Accepted, s.Given)
+	for _, class := range slices.Sorted(maps.Keys(s.Faults)) {
+		fmt.Fprintf(&b, "  %-28s %6d   worst gap alone %6.2f s\n", class, s.Faults[class], s.WorstGap[class])
+	}
+	for _, v := range s.Violations {
 		fmt.Fprintf(&b, "seed %d at %.3f s: %s\n", v.Seed, v.At, v.Rule)
 	}
 	return b.String()

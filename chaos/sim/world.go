@@ -92,6 +92,28 @@ func (w *world) order(kind topology.OrderKind, target string) {
 		Step: topology.Asked, Epoch: c.Writer.Rev, Asked: asked, Deadline: asked.Add(10 * time.Second)}, 0}}})
 }
 
+// acceptLoss is what an operator does when nobody can prove anything and all that
+// can be heard was heard (mmmctl failover --accept-loss).
+func (w *world) acceptLoss() {
+	c := w.etcd.cluster
+	if w.stalled() == "" || w.etcd.down > 0 || c.Switchover.Present() && c.Switchover.Value.Step.Open() {
+		return
+	}
+	loss := topology.LossOf(c)
+	for _, h := range w.hosts {
+		_, lost := topology.GivenUp(c, h.id)
+		if b := c.Bids[h.id]; h.n == 3 || lost || b.Value.After != c.LastEpoch() || b.Value.Incarnation != h.db.inc || !b.Value.Received.Contains(loss.Kept) {
+			continue
+		}
+		asked := wall(time.Hour + w.now)
+		w.story("operator: failover to %s, accepting to lose %s", h.name, loss.Range())
+		w.checks.accepted++
+		w.etcd.take(change{guards: []guard{{"switchover", c.Switchover.Rev}}, puts: []put{{"switchover", topology.Switchover{Kind: topology.OrderFailover, Target: h.name,
+			Step: topology.Asked, Epoch: c.LastEpoch(), Loss: &loss, Asked: asked, Deadline: asked.Add(10 * time.Second)}, 0}}})
+		return
+	}
+}
+
 func (w *world) mode(m topology.Mode) {
 	if w.etcd.down == 0 {
 		w.story("operator: mode %s", m)

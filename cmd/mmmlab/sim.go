@@ -73,8 +73,8 @@ func (set simSettings) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if s.Violations > 0 {
-		return fmt.Errorf("%d of %d seeds broke a rule; mmmlab sim --seed %d --shrink tells the first", s.Violations, set.seeds, s.Broken[0].Seed)
+	if n := len(s.Violations); n > 0 {
+		return fmt.Errorf("%d of %d seeds broke a rule; mmmlab sim --seed %d --shrink tells the first", n, set.seeds, s.Violations[0].Seed)
 	}
 	return nil
 }
