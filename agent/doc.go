@@ -15,6 +15,7 @@
 //	loop       owns the state; everybody else sends it values          loop.go
 //	watch      sends the newest reading of etcd                        agent.go
 //	probe      sends the newest reading of mysqld                      probe.go
+//	knocks     tries whether mysqld takes new connections              fresh.go
 //	leases     opens a lease, keeps it, opens another when it is gone  lease.go
 //	lifetimes  extends kernel lifetimes at each renewal; closes when
 //	           none comes (the dead-man)                               lifetimes.go

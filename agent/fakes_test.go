@@ -163,6 +163,10 @@ func (d *fakeDB) Observe(ctx context.Context) (topology.Probe, error) {
 	return p, nil
 }
 
+func (d *fakeDB) Knock(ctx context.Context) error {
+	return d.do(ctx, "knock", func(*topology.Probe) {})
+}
+
 func (d *fakeDB) SetReadOnly(ctx context.Context) error {
 	if d.now().Waiting > 0 {
 		d.journal.mu.Lock()

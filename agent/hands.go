@@ -19,6 +19,7 @@ import (
 // database is the local mysqld. Every verb verifies what it did.
 type database interface {
 	Observe(ctx context.Context) (topology.Probe, error)
+	Knock(ctx context.Context) error
 	SetReadOnly(ctx context.Context) error
 	SetWritable(ctx context.Context, inc topology.Incarnation) error
 	StopIO(ctx context.Context) error

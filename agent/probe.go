@@ -30,6 +30,7 @@ type prober struct {
 	log    *slog.Logger
 	kicked chan struct{}
 	state  string // directory that survives a reboot
+	fresh  *newcomer
 
 	mu       sync.Mutex
 	period   time.Duration
@@ -43,7 +44,8 @@ type prober struct {
 }
 
 func newProber(db database, log *slog.Logger, send func(topology.Probe)) *prober {
-	return &prober{db: db, send: send, log: log, kicked: make(chan struct{}, 1), period: probePeriod, limit: probeLimit, patience: probeMisses}
+	return &prober{db: db, send: send, log: log, kicked: make(chan struct{}, 1), fresh: &newcomer{db: db, log: log},
+		period: probePeriod, limit: probeLimit, patience: probeMisses}
 }
 
 // every sets the period.
@@ -118,13 +120,16 @@ func (p *prober) look(ctx context.Context) topology.Probe {
 }
 
 // judge takes a good reading: the count of misses starts again, unless a look
-// that began later has failed.
+// that began later has failed. A server that takes nobody new is down all the same.
 func (p *prober) judge(reading topology.Probe) *topology.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reading.Problems, reading.Unfinished = p.problems, dbops.Unfinished(p.state)
 	if reading.Incarnation == p.asked.run && reading.Position.String() == p.asked.position {
 		reading.Kept = p.kept
+	}
+	if p.fresh.deaf(reading) {
+		reading.Up, reading.Why = false, whyDeaf
 	}
 	if !reading.At.Before(p.last.At) {
 		p.last, p.misses = reading, 0
