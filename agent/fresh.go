@@ -17,7 +17,7 @@ import (
 // server was seen to take nobody.
 const (
 	freshPeriod = time.Second
-	freshLimit  = 500 * time.Millisecond
+	freshLimit  = 900 * time.Millisecond
 	freshMisses = 3
 )
 

@@ -125,16 +125,9 @@ func (b *Bed) freeze(ctx context.Context, host, what string, stop bool) error {
 	}
 	targets := func() ([]process, error) { return processesIn(boot.namespace) }
 	if what != WholeHost {
-		u, err := m.unit(ctx, what)
+		pid, err := m.worldPIDOf(ctx, what)
 		if err != nil {
 			return err
-		}
-		if u.PID == 0 {
-			return fmt.Errorf("%s does not run on %s", what, host)
-		}
-		pid, err := boot.worldPID(u.PID)
-		if err != nil {
-			return fmt.Errorf("find %s: %w", what, err)
 		}
 		targets = func() ([]process, error) { return []process{{pid: pid}}, nil }
 	} else if stop {

@@ -250,6 +250,26 @@ func (m *machine) unit(ctx context.Context, name string) (unitState, error) {
 	return unitState{Name: name}, nil
 }
 
+// worldPIDOf is the pid in the world of a unit that runs.
+func (m *machine) worldPIDOf(ctx context.Context, name string) (int, error) {
+	boot, err := m.up()
+	if err != nil {
+		return 0, err
+	}
+	u, err := m.unit(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	if u.PID == 0 {
+		return 0, fmt.Errorf("%s does not run on %s", name, m.Name)
+	}
+	pid, err := boot.worldPID(u.PID)
+	if err != nil {
+		return 0, fmt.Errorf("find %s: %w", name, err)
+	}
+	return pid, nil
+}
+
 // worldPID translates a pid of the host to the world's.
 func (b *boot) worldPID(inner int) (int, error) {
 	all, err := processesIn(b.namespace)

@@ -42,6 +42,8 @@ var Situations = []Promise{
 		[]string{"TestF04HungAgentOfAnAckerHoldsUpNoElection", "TestF12ReplicaThatCannotReachTheWriterServesNoReaders", "TestStormOfSeedViolatesNothing"}, []string{"kill", "host-kill", "disk-stall"}},
 	{"max_connections used up", "A full server is no dead server: no change of the writer.",
 		[]string{"TestFullServerIsNotDead", "TestF11WriterWithoutAFreeConnectionStaysWriter"}, []string{"connections"}},
+	{"mysqld takes no new connection", "A writer whose open sessions answer, but which takes nobody new, is replaced some three seconds later; one that takes others first, under a flood of thousands a second, is not.",
+		[]string{"TestF11WriterThatTakesNoNewConnectionIsReplaced", "TestF11FloodOfConnectionsIsNoFailover", "TestKnockAtAServerThatTakesOthersIsErrCrowded"}, nil},
 	{"etcd loses a member, or its leader", "Writes go on; with a lease of one second the writer may change once while etcd elects.",
 		[]string{"TestDeadEtcdMemberDisturbsNobody", "TestLeaderOfEtcdLeavesTheWritersHost"}, []string{"etcd-member", "etcd-leader"}},
 	{"the writer and its only proof are both gone", "Writes stop. The cluster names who is missing and waits.",
@@ -54,7 +56,7 @@ var NotPromised = []string{
 	"Anything against a root attacker on a database host, a host that lies, or a disk that lies about a flush.",
 	"That writes go on while the disk of the writer is full, stalls or has turned read-only but mysqld still answers: they wait. After a full disk MariaDB itself looks again only once a minute.",
 	"That every client finds the VIP at once when ARP or its announcements are lost on the way: that lasts as long as the loss, or as the neighbours remember.",
-	"That the agent notices a mysqld which serves its open sessions and lets no new client in: seen on MariaDB 10.11 when a semi-synchronous replica leaves in the moment in which it attaches.",
+	"That a mysqld which greets newcomers over the unix socket, and over TCP refuses or forgets them, is noticed: the agent comes over the unix socket.",
 	"Write service under two faults at once. Then only what must never happen is promised not to.",
 	"Reads of a virtual machine that is paused from outside and resumed: it may answer with old data until its first failed renewal. It acknowledges nothing.",
 }

@@ -40,6 +40,7 @@ type dialect struct {
 	waiters     string // one number
 	epochRow    string // columns cluster, epoch, host, gtid, base; the newest rows, newest first
 	sessions    string // columns id, user, host, command
+	admitted    string // one number: see Server.admitted
 
 	facet   factColumns
 	channel replicationColumns

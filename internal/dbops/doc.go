@@ -7,7 +7,7 @@
 // waiter, no SHUTDOWN, no switching semi-sync off while somebody waits (R12).
 //
 // Connections. All go over the unix socket of the server, so the kernel says
-// which process answers. There are five pools:
+// which process answers. There are six pools:
 //
 //	watch   Observe only, one session, kept open
 //	fence   SetReadOnly, SetWritable, Waiters, KillIdleClients; one session
@@ -16,6 +16,7 @@
 //	logged  the only sessions that write to the binlog: EnsureTables,
 //	        WriteEpochRow, WriteNudge
 //	knock   Knock; no session is kept, each call opens one and closes it
+//	usher   what Knock asks besides; one session, kept open
 //
 // What must not reach another run of mysqld than the one that it was decided on
 // (SetWritable, WriteEpochRow, WriteNudge) makes sure of its session first.

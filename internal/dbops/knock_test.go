@@ -3,8 +3,12 @@ package dbops_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
+	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,7 +18,7 @@ import (
 )
 
 // knock knocks with the patience of the agent.
-func (h host) knock(t *testing.T) error { return h.ops.Knock(within(t, 500*time.Millisecond)) }
+func (h host) knock(t *testing.T) error { return h.ops.Knock(within(t, time.Second)) }
 
 // deafen stops the one thread of the server that takes new connections, and no
 // other, until the returned function runs.
@@ -95,4 +99,60 @@ func TestKnockTellsABarredWayFromADeadServer(t *testing.T) {
 	if err := h.knock(t); err == nil || errors.Is(err, dbops.ErrUnreachable) || errors.Is(err, dbops.ErrTimeout) {
 		t.Errorf("no socket: %v", err)
 	}
+}
+
+// reception is a way to the server which lets the first visitor through and
+// leaves all later ones waiting at the door.
+func reception(t *testing.T, to string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "reception")
+	l, err := net.Listen("unix", path)
+	must(t, err)
+	var all sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); all.Wait() })
+	all.Go(func() {
+		in, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = in.Close() }()
+		out, err := net.Dial("unix", to)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = out.Close() }()
+		all.Go(func() { _, _ = io.Copy(in, out) })
+		_, _ = io.Copy(out, in)
+	})
+	return path
+}
+
+// Under a flood the server takes others first. Those whom it greeted count even
+// when they say nothing; those who only wait do not.
+func TestKnockAtAServerThatTakesOthersIsErrCrowded(t *testing.T) {
+	h := start(t)
+	opt := h.Options()
+	opt.Socket = reception(t, h.Socket)
+	ops, err := dbops.Open(opt)
+	must(t, err)
+	defer ops.Close()
+	if err := ops.Knock(patiently(t)); !errors.Is(err, dbops.ErrTimeout) {
+		t.Errorf("nobody else comes: %v, want ErrTimeout", err)
+	}
+	came := make(chan struct{})
+	go func() {
+		defer close(came)
+		for range 20 {
+			if c, err := net.Dial("unix", h.Socket); err == nil {
+				defer func() { _ = c.Close() }()
+				_, _ = c.Read(make([]byte, 100))
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	if err := ops.Knock(patiently(t)); !errors.Is(err, dbops.ErrCrowded) {
+		t.Errorf("others are greeted meanwhile: %v, want ErrCrowded", err)
+	}
+	<-came
 }

@@ -17,6 +17,10 @@ var mariadb = dialect{
 	waiters: `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Commit' ` +
 		`OR STATE LIKE 'Waiting for semi-sync ACK%'`,
 	epochRow: `SELECT cluster, epoch, host, gtid, base FROM mmm.epoch ORDER BY seq DESC LIMIT 16`,
+	// Who is being read from was greeted: it is the client that waits, or sends nothing.
+	admitted: `SELECT CAST(SUM(VARIABLE_VALUE) AS SIGNED) - (SELECT COUNT(*) FROM information_schema.PROCESSLIST ` +
+		`WHERE USER = 'unauthenticated user' AND COALESCE(STATE, '') <> 'Reading from net') ` +
+		`FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('CONNECTIONS', 'CONNECTION_ERRORS_MAX_CONNECTIONS')`,
 	sessions: `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command FROM information_schema.PROCESSLIST`,
 
 	facet: factColumns{

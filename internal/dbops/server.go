@@ -48,6 +48,7 @@ type Server struct {
 	work   *sql.DB
 	logged *sql.DB
 	knock  *sql.DB
+	usher  *sql.DB
 
 	turn   chan struct{} // one Observe at a time: what the watch session says belongs to peer
 	mu     sync.Mutex    // guards peer
@@ -78,13 +79,14 @@ func Open(opt Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	var errs [5]error
+	var errs [6]error
 	s.watch, errs[0] = s.pool(quietSession, 1, s.dialWatch, true)
 	s.fence, errs[1] = s.pool(quietSession, 1, s.dial, false)
 	s.work, errs[2] = s.pool(quietSession, workIdle, s.dial, false)
 	// A session of logged may hang in a wait for days; none is kept for reuse.
 	s.logged, errs[3] = s.pool(loggedSession, 0, s.dial, false)
 	s.knock, errs[4] = s.pool(quietSession, 0, s.dial, false)
+	s.usher, errs[5] = s.pool(quietSession, 1, s.dial, false)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("open the database server: %w", err)
 	}
@@ -119,7 +121,7 @@ func Dial(ctx context.Context, opt Options) (*Server, error) {
 // Close ends all sessions. A verb that runs meanwhile fails. That the farewell to
 // a server which is gone fails is no news, so there is no error.
 func (s *Server) Close() {
-	for _, db := range []*sql.DB{s.watch, s.fence, s.work, s.logged, s.knock} {
+	for _, db := range []*sql.DB{s.watch, s.fence, s.work, s.logged, s.knock, s.usher} {
 		_ = db.Close()
 	}
 }
