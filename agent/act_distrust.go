@@ -2,10 +2,14 @@ package agent
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/topology"
 )
+
+// errOnlyLate makes the next look wait a moment.
+var errOnlyLate = errors.New("etcd is not older: only the watch of this host is late")
 
 // loseTrust looks at etcd once more, linearizably, and when it shows less than was
 // seen keeps that on disk: it is not believed until an operator has looked (R17).
@@ -16,7 +20,7 @@ func (a *Agent) loseTrust(ctx context.Context, j job) (step.Note, error) {
 	}
 	d := *j.Distrust
 	if !d.Older(c, j.Epoch) {
-		return nil, nil // only the watch was late
+		return nil, errOnlyLate
 	}
 	d.At = c.Rev
 	if err := a.remembered.highest.Distrust(a.clusterID, d); err != nil {

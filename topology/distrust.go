@@ -52,11 +52,16 @@ func wentBack(v *View) (string, bool) {
 	}
 }
 
-// distrust closes, and then asks for a second look that is kept on disk; or, when
-// an operator has looked since, takes it back.
+// distrust asks for a second look that is kept on disk, and closes; or, when an
+// operator has looked since, takes it back. What only serves readers stays open
+// for the second look: the epoch that was seen may be a row of the database, which
+// came faster than the watch.
 func (v *View) distrust() []Action {
-	acts := v.shut()
 	d, r := v.Seen.Distrust, v.Cluster.Recovery
+	var acts []Action
+	if d.Present() || v.Term.Epoch > 0 || v.Probe.Up && !v.Probe.ReadOnly {
+		acts = v.shut()
+	}
 	switch {
 	case v.busy(LoseTrust, Trust):
 	case !d.Present():
