@@ -210,3 +210,35 @@ func FuzzParseNeverPanicsAndPrintsWhatItRead(f *testing.F) {
 		}
 	})
 }
+
+// A write waits for one acknowledgement: a file that asks for two must not be taken
+// for one that has them, wherever it asks and by whatever word.
+func TestNumberOfAcknowledgementsIsRefusedWithItsCause(t *testing.T) {
+	for name, lines := range map[string]string{
+		"at the top":                      "w: 2\n",
+		"by another word":                 "waitForReplicas: 2\n",
+		"even the one that there is":      "acks: 1\n",
+		"by MariaDB's and MySQL's word":   "mysql: {rpl_semi_sync_master_wait_for_slave_count: 2}\n",
+		"below durability":                "durability: {acks: 2}\n",
+		"below durability, with its word": "durability:\n  mode: lossless\n  W: 2\n",
+		"instead of durability":           "durability: 2\n",
+		"among the timings":               "timing: {profile: lan, acks: 2}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("cluster.yaml", []byte(least+lines))
+			if err == nil {
+				t.Fatal("it is taken")
+			}
+			text := err.Error()
+			for _, want := range []string{"a write waits for exactly one acknowledgement, because MariaDB cannot wait for more", "take this line out", "cluster.yaml:"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q is missing in\n%s", want, text)
+				}
+			}
+			var problems *Error
+			if errors.As(err, &problems) && len(problems.Problems) != 1 {
+				t.Errorf("%d sentences instead of one:\n%s", len(problems.Problems), text)
+			}
+		})
+	}
+}

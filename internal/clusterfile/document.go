@@ -139,7 +139,7 @@ func (c *collector) root(n ast.Node) *document {
 				field{"reader", c.role(&d.reader, "balanced", "readers share their addresses")})
 		}},
 		field{"timing", c.timing(&d.timing)},
-		field{"durability", c.text(&d.durability)},
+		field{"durability", c.durability(&d.durability)},
 		field{"recovery", func(n ast.Node) {
 			c.mapping(n,
 				field{"autoSetOnline", c.duration(&d.recovery.autoSetOnline, "autoSetOnline", 0, 24*time.Hour)},
@@ -193,6 +193,32 @@ func (c *collector) role(r *role, mode, because string) func(ast.Node) {
 		if r.mode.set() && r.mode.v != mode {
 			c.add(r.mode.at, "unknown mode %q of this role; write %s: %s", r.mode.v, mode, because)
 		}
+	}
+}
+
+// durability reads a word. Other systems have a number of acknowledgements there,
+// which is refused with the cause and not as a wrong kind of value.
+func (c *collector) durability(dst *value[string]) func(ast.Node) {
+	return func(n ast.Node) {
+		told := false
+		switch m := n.(type) {
+		case *ast.MappingNode, *ast.MappingValueNode:
+			pairs, _ := c.pairs(m)
+			for _, p := range pairs {
+				if key := p.Key.GetToken(); countsAcks(key.Value) {
+					c.add(key, "%s", oneAck(key.Value))
+					told = true
+				}
+			}
+		case *ast.IntegerNode:
+			c.add(place(n), "%s", oneAck("durability: "+n.GetToken().Value))
+			told = true
+		}
+		if told {
+			*dst = value[string]{at: n.GetToken(), bad: true}
+			return
+		}
+		c.text(dst)(n)
 	}
 }
 

@@ -2,6 +2,7 @@ package clusterfile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,8 +20,28 @@ var otherWords = map[string]string{
 // secrets are keys that somebody may try to put into the file.
 var secrets = []string{"password", "passwd", "secret"}
 
+// acknowledgements are keys by which somebody may ask for another number of
+// acknowledgements than the one that there is.
+var acknowledgements = []string{
+	"w", "acks", "ackers", "minacks", "ackcount", "acknowledgements", "waitforreplicas", "waitforslaves", "waitforslavecount",
+	"waitforreplicacount", "semisyncmasterwaitforslavecount", "rplsemisyncmasterwaitforslavecount", "quorum", "copies",
+}
+
+// countsAcks reports whether a key asks for a number of acknowledgements.
+func countsAcks(key string) bool { return slices.Contains(acknowledgements, plain(key)) }
+
+// oneAck is the message for it, whatever the number: to pass over a 1 would be to
+// promise that a 2 means something.
+func oneAck(key string) string {
+	return fmt.Sprintf("unknown field %q: a write waits for exactly one acknowledgement, because MariaDB cannot wait for more; "+
+		"it survives the loss of any one host, and after the loss of two the cluster stops and says who is missing; take this line out", key)
+}
+
 // unknownField is the message for a key that the file may not have.
 func unknownField(key string, known []string) string {
+	if countsAcks(key) {
+		return oneAck(key)
+	}
 	for _, s := range secrets {
 		if strings.Contains(plain(key), s) {
 			return fmt.Sprintf("unknown field %q: passwords never stand in the cluster file, they live in each agent's own file", key)
