@@ -289,7 +289,7 @@ var hostFaults = map[string]func(w *world, h *host, args []string) error{
 	"set": setHost,
 }
 
-// setHost changes facts of a host: writable, waiting, slow, sql, io, semi, source, error, lag, problem, sees, port.
+// setHost changes facts of a host: writable, waiting, slow, sql, io, semi, source, error, lag, problem, sees, port, delay, applied, version.
 func setHost(_ *world, h *host, args []string) error {
 	for i, a := range args {
 		k, v, _ := strings.Cut(a, "=")
@@ -305,6 +305,13 @@ func setHost(_ *world, h *host, args []string) error {
 			h.slow = yes
 		case "sql":
 			h.applies = yes
+		case "delay":
+			h.delay = lasting(v)
+			h.slow = h.delay > 0
+		case "applied": // the time that its delay asks for has passed
+			h.done = len(h.log)
+		case "version":
+			h.version = v
 		case "io":
 			h.reads = yes
 		case "semi":

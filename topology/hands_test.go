@@ -213,6 +213,7 @@ func (w *world) doServer(h *host, a Action) error {
 		}
 		h.done = len(h.log)
 	case BecomeSource:
+		h.delay = 0
 		h.source, h.reads, h.linked, h.applies, h.semi, h.counts = "", false, false, false, false, true
 		h.seen.Shunned = nil
 	case SetSource:
@@ -229,7 +230,7 @@ func (w *world) doServer(h *host, a Action) error {
 		delete(w.etcd.Bids, h.id)
 		w.put()
 		h.log = slices.Clone(h.log[:h.done])
-		h.source, h.reads, h.applies, h.semi, h.broken = a.Host, true, true, true, ""
+		h.source, h.reads, h.applies, h.semi, h.broken, h.delay = a.Host, true, true, true, "", 0
 	case StartSQL:
 		h.applies = true
 	case Rewind:

@@ -201,7 +201,9 @@ type Candidate struct {
 
 // rank orders candidates: lower is better, field by field.
 type rank struct {
+	late     int // 1: applies later on purpose
 	lacks    int // 1: must first fetch what the best bid holds
+	ahead    int // 1: runs a newer series than a host that would follow it
 	awaiting int // 1: nobody has cleared the host since its mysqld restarted
 	priority int
 	id       HostID
@@ -209,8 +211,12 @@ type rank struct {
 
 func (r rank) less(o rank) bool {
 	switch {
+	case r.late != o.late:
+		return r.late < o.late
 	case r.lacks != o.lacks:
 		return r.lacks < o.lacks
+	case r.ahead != o.ahead:
+		return r.ahead < o.ahead
 	case r.awaiting != o.awaiting:
 		return r.awaiting < o.awaiting
 	case r.priority != o.priority:
@@ -251,7 +257,7 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 	grave, lost := GivenUp(c, id)
 	switch {
 	case !h.MayWrite():
-		return no("may not be writer by the cluster file")
+		return no("%s", h.Barred())
 	case !live:
 		return no("down: its agent holds no lease")
 	case !rep.MySQL.Up: // its bid may prove, but it would win and give up for ever
@@ -273,7 +279,7 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 	case !ordered && c.ModeNow() != Active && id != c.Reign.Value.ID: // R35
 		return no("mode is %s: only the last writer may return by itself", c.ModeNow())
 	}
-	k := rank{priority: h.Priority, id: id}
+	k, last := handicaps(c, h, rep, id)
 	if c.Spec.Value.Roles.Writer.Prefer == h.Name {
 		k.priority = math.MinInt
 	}
@@ -284,7 +290,20 @@ func runner(c Cluster, h HostSpec, bids map[HostID]Entry[Bid], p Proof) Candidat
 	if c.Memories[h.Name].Value.Cleared != rep.Incarnation {
 		k.awaiting = 1
 	}
-	return Candidate{Name: h.Name, OK: true, Why: why, rank: k, id: id}
+	return Candidate{Name: h.Name, OK: true, Why: why + last, rank: k, id: id}
+}
+
+// handicaps are what makes a host a choice only while there is no other one, with
+// the words for it.
+func handicaps(c Cluster, h HostSpec, rep Report, id HostID) (k rank, words string) {
+	k = rank{priority: h.Priority, id: id}
+	if late := Late(rep.Replication); late != "" {
+		k.late, words = 1, words+"; only if there is no other: "+late
+	}
+	if ahead := Ahead(c, h.Name); ahead != "" {
+		k.ahead, words = 1, words+"; only if there is no other: "+ahead
+	}
+	return k, words
 }
 
 // electOrder is an order that narrows the race to its target. One that accepts a

@@ -121,6 +121,8 @@ type Replication struct {
 	Semi       bool   `json:"semi"`               // rpl_semi_sync_slave_enabled
 	Attached   bool   `json:"attached,omitempty"` // Rpl_semi_sync_slave_status
 	Error      string `json:"error,omitempty"`
+
+	Delay Duration `json:"delay,omitempty"` // by which it applies later on purpose
 }
 
 // Check is one of MMM's checks: ping, mysql, rep_threads, rep_backlog.

@@ -118,13 +118,15 @@ func (v *View) able() string {
 	me, _ := v.me()
 	switch {
 	case !me.MayWrite():
-		return "may not be writer by the cluster file"
+		return me.Barred()
 	case len(v.Probe.Problems) > 0:
 		return v.Probe.Problems[0]
 	case v.Probe.Unfinished:
 		return "a rewind of it was interrupted"
 	case v.Probe.Replication.Configured && !v.Probe.Replication.SQL && !v.Probe.Applied.Contains(v.Probe.Received):
 		return "its SQL thread is stopped with relay log left to apply: " + v.Probe.Replication.Error
+	case v.Probe.Replication.Delay > 0 && !v.Probe.Applied.Contains(v.Probe.Received):
+		return Late(v.Probe.Replication) + ", and has not applied all of it yet"
 	default:
 		return ""
 	}

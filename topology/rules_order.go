@@ -185,9 +185,11 @@ func unfit(c Cluster, name string, now time.Time) string {
 	case c.Writer.Present() && c.Writer.Value.Name == name:
 		return "is the writer already"
 	case !spec.MayWrite():
-		return "may not be writer by the cluster file (mode slave, or tag nofailover)"
+		return spec.Barred()
 	case state != Online:
 		return fmt.Sprintf("is %s: %s", state, why)
+	case Late(rep.Replication) != "":
+		return "is not up to date: " + Late(rep.Replication)
 	case !acks || inc != rep.Incarnation:
 		return "is not yet in the acker set; it joins by itself once it keeps up"
 	case !slices.Contains(c.Reign.Value.Voters, id):
@@ -202,10 +204,11 @@ func unfit(c Cluster, name string, now time.Time) string {
 func Candidates(c Cluster, now time.Time) []Candidate {
 	var out []Candidate
 	for _, h := range c.Spec.Value.Hosts {
-		_, id, _ := c.ReportOf(h.Name)
-		cand := Candidate{Name: h.Name, Why: unfit(c, h.Name, now), rank: rank{priority: h.Priority, id: id}, id: id}
+		rep, id, _ := c.ReportOf(h.Name)
+		k, last := handicaps(c, h, rep, id)
+		cand := Candidate{Name: h.Name, Why: unfit(c, h.Name, now), rank: k, id: id}
 		if cand.OK = cand.Why == ""; cand.OK {
-			cand.Why = fmt.Sprintf("acknowledges and keeps up, priority %d", h.Priority)
+			cand.Why = fmt.Sprintf("acknowledges and keeps up, priority %d", h.Priority) + last
 		}
 		out = append(out, cand)
 	}

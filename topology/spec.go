@@ -37,7 +37,7 @@ type HostSpec struct {
 }
 
 // MayWrite reports whether the operator allows the host to be writer.
-func (h HostSpec) MayWrite() bool { return h.Mode == Master && !h.HasTag(TagNoFailover) }
+func (h HostSpec) MayWrite() bool { return h.Barred() == "" }
 
 // HasTag reports whether the host carries the tag.
 func (h HostSpec) HasTag(tag string) bool {

@@ -55,6 +55,8 @@ type host struct {
 	ddl       bool // what it wrote on its own cannot be undone
 	waiting   int  // transactions that nobody acknowledged, the last ones of log
 	problems  []string
+	version   string
+	delay     time.Duration // by which it applies later on purpose; over when the story says so
 	prestart  bool          // what a stop would throw away is kept
 	ended     []Incarnation // runs of which the log was kept, newest first
 	endedLogs map[Incarnation][]string
@@ -260,7 +262,7 @@ func (w *world) replication(h *host) Replication {
 	if h.source == "" {
 		return Replication{Semi: h.semi}
 	}
-	r := Replication{Configured: true, Source: "gone:0", IO: "No", SQL: h.applies, Semi: h.semi, Attached: h.semi && h.linked, Error: h.broken}
+	r := Replication{Configured: true, Source: "gone:0", IO: "No", SQL: h.applies, Semi: h.semi, Attached: h.semi && h.linked, Error: h.broken, Delay: Duration(h.delay)}
 	if s, err := w.host(h.source); err == nil {
 		r.Source = fmt.Sprintf("%s:%d", s.address, listenerPort)
 	}
@@ -288,7 +290,7 @@ func (w *world) report(h *host) Report {
 	p := w.probe(h)
 	r := Report{Name: h.name, Address: h.address, Lease: h.lease, Fence: "nft", ServerID: h.server, Incarnation: p.Incarnation,
 		MySQL: Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly, Replication: p.Replication, Position: p.Position, Received: p.Received,
-		EpochRow: w.row(h.log).Epoch, Stuck: h.stuck}
+		EpochRow: w.row(h.log).Epoch, Stuck: h.stuck, Version: h.version}
 	if len(h.problems) > 0 {
 		r.Unable = h.problems[0]
 	}

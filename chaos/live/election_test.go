@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -307,4 +308,55 @@ func TestF11WriterWithoutAFreeConnectionStaysWriter(t *testing.T) {
 	held = nil
 	s.well()
 	s.reignIs(epoch)
+}
+
+// A host that applies later on purpose acknowledges like any other and has the
+// better priority; while another candidate is there it is neither elected nor the
+// target of an order, and mmmctl says why.
+func TestDelayedReplicaIsElectedOnlyIfThereIsNoOther(t *testing.T) {
+	s := begin(t)
+	restore := s.apply("name: db3, address: 192.0.2.164, mode: slave", "name: db3, address: 192.0.2.164, mode: master, priority: 9")
+	w := s.write()
+	writer, late, epoch := s.writer()
+	s.order("set-offline", late)
+	s.exec(late, "STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=10", "START SLAVE")
+	s.order("set-online", late)
+	s.awaitCluster(late+" acknowledges, and applies late", func(c topology.Cluster) error {
+		r, id, _ := c.ReportOf(late)
+		if c.Reign.Value.Ackers[id] != r.Incarnation || !r.Replication.Attached || topology.Late(r.Replication) == "" || !slices.Contains(c.Reign.Value.Voters, idOf(c, "db3")) {
+			return fmt.Errorf("acker set %v, voters %v, %+v", c.Reign.Value.Ackers, c.Reign.Value.Voters, r.Replication)
+		}
+		return nil
+	})
+	w.more(30)
+	const why = "it applies what it receives 10s later on purpose (MASTER_DELAY)"
+	_, out := s.ctl("status")
+	s.says(out, late+" is elected only if there is no other: "+why)
+	code, out := s.ctl("switchover", "--to", late, "--yes")
+	if code != exitRefused {
+		t.Errorf("an order to move the writer there: exit %d", code)
+	}
+	s.says(out, why)
+	s.must(s.KillMysqld(s.ctx, writer, false))
+	if next, _ := s.awaitWriter(epoch); next != "db3" {
+		t.Errorf("%s is the writer, want db3", next)
+	}
+	w.more(30)
+	s.must(s.StartMysqld(s.ctx, writer))
+	s.awaitCluster(late+" follows db3, late no more", func(c topology.Cluster) error {
+		if r, _, _ := c.ReportOf(late); topology.Late(r.Replication) != "" || !r.Replication.Attached {
+			return fmt.Errorf("%+v", r.Replication)
+		}
+		return nil
+	})
+	s.awaitState(writer, topology.Online)
+	s.order("switchover", "--to", writer)
+	restore()
+	s.well()
+}
+
+// idOf is the id of a live host.
+func idOf(c topology.Cluster, name string) topology.HostID {
+	_, id, _ := c.ReportOf(name)
+	return id
 }

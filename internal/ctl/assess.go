@@ -152,6 +152,7 @@ func problems(cl topology.Cluster, now time.Time) []string {
 			out = append(out, fmt.Sprintf("%s cannot become writer: %s", name, r.Unable))
 		}
 	}
+	out = append(out, handicaps(cl)...)
 	if paused(cl) {
 		out = append(out, fmt.Sprintf("writes are paused: the writer is being moved to %s", cl.Switchover.Value.Target))
 	}
@@ -166,6 +167,28 @@ func problems(cl topology.Cluster, now time.Time) []string {
 	for _, vip := range cl.Spec.Value.Roles.Reader.VIPs {
 		if _, held := cl.Claims[vip]; !held {
 			out = append(out, fmt.Sprintf("reader VIP %s is served by nobody", vip))
+		}
+	}
+	return out
+}
+
+// handicaps says of hosts that may be writer what keeps them from it while there
+// is another one, and of any that is too old to follow the present writer.
+func handicaps(cl topology.Cluster) []string {
+	var out []string
+	for _, h := range cl.Spec.Value.Hosts {
+		r, _, live := cl.ReportOf(h.Name)
+		writes := cl.Writer.Present() && cl.Writer.Value.Name == h.Name
+		ahead, late := topology.Ahead(cl, h.Name), topology.Late(r.Replication)
+		switch {
+		case !live:
+		case late != "":
+			out = append(out, fmt.Sprintf("%s is elected only if there is no other: %s, and what only it has received is of no use until then; "+
+				"`mmmctl set-offline %s`, there `STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=0; START SLAVE`, and `mmmctl set-online %s` end that", h.Name, late, h.Name, h.Name))
+		case ahead != "" && writes:
+			out = append(out, fmt.Sprintf("%s is the writer and has a replica that is too old: %s", h.Name, ahead))
+		case ahead != "" && h.MayWrite():
+			out = append(out, fmt.Sprintf("%s is elected only if there is no other: %s", h.Name, ahead))
 		}
 	}
 	return out

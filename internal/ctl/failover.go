@@ -115,7 +115,7 @@ func leader(cl topology.Cluster, name string) error {
 	_, lost := topology.GivenUp(cl, id)
 	switch {
 	case !h.MayWrite():
-		return refused("%s may not be writer by the cluster file (mode slave, or tag nofailover)", name)
+		return refused("%s %s", name, h.Barred())
 	case !live:
 		return refused("%s is down: its agent holds no lease", name)
 	case !r.MySQL.Up:

@@ -63,7 +63,7 @@ func firstWriter(cl topology.Cluster, h topology.HostSpec) (unseen []string, err
 	own, _, live := cl.ReportOf(h.Name)
 	switch {
 	case !h.MayWrite():
-		return nil, refused("%s may not be writer by the cluster file (mode slave, or tag nofailover)", h.Name)
+		return nil, refused("%s %s", h.Name, h.Barred())
 	case cl.Intents[h.Name].Value.Want == topology.WantOffline:
 		return nil, refused("%s is set offline; `mmmctl set-online %s` first", h.Name, h.Name)
 	case !live:

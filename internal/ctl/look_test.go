@@ -55,6 +55,17 @@ var situations = []struct {
 			change(c, n, func(r *topology.Report) { r.Fence = "none" })
 		}
 	}},
+	{"handicapped", func(c *topology.Cluster) {
+		change(c, "db2", func(r *topology.Report) { r.Replication.Delay = topology.Duration(time.Minute) })
+		for i, h := range c.Spec.Value.Hosts {
+			change(c, h.Name, func(r *topology.Report) { r.Version = "11.4.5-MariaDB" })
+			if h.Name == "db4" {
+				change(c, h.Name, func(r *topology.Report) { r.Version = "10.11.14-MariaDB" })
+				c.Spec.Value.Hosts[i].Tags = []string{topology.TagNoFailover}
+			}
+		}
+		c.Spec.Value.Hosts[2].Mode = topology.Master
+	}},
 	{"offline_and_restarted", func(c *topology.Cluster) {
 		c.Intents["db4"] = entry(topology.Intent{Want: topology.WantOffline, Who: "alice@ops1", Why: "new disks", Since: noon.Add(-time.Hour)}, 40)
 		m := c.Memories["db3"]

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -130,7 +131,7 @@ func hostStatus(cl topology.Cluster, name string, now time.Time) HostStatus {
 	r, _, live := cl.ReportOf(name)
 	s := HostStatus{
 		Name: name, Address: h.Address, Mode: h.Mode, Roles: rolesOf(cl, name), VIPs: vipsOf(cl, name),
-		GTID: r.Position.String(), Fence: r.Fence, Version: r.Version, Reachable: live, CannotLead: r.Unable,
+		GTID: r.Position.String(), Fence: r.Fence, Version: r.Version, Reachable: live, CannotLead: cmp.Or(r.Unable, h.Barred()),
 	}
 	s.State, s.Reason = topology.Classify(cl, name, now)
 	if s.Roles == nil {

@@ -126,7 +126,7 @@ func (c *Ctl) elect(ctx context.Context, cl topology.Cluster, to string) (answer
 		to = best
 	}
 	if h, _ := cl.Spec.Value.Host(to); !h.MayWrite() {
-		return answer{}, refused("%s may not be writer by the cluster file (mode slave, or tag nofailover)", to)
+		return answer{}, refused("%s %s", to, h.Barred())
 	}
 	if _, _, live := cl.ReportOf(to); !live {
 		return answer{}, refused("%s is down: its agent holds no lease", to)

@@ -97,10 +97,10 @@ type factColumns struct {
 }
 
 type replicationColumns struct {
-	name, host, port, io, sql, usingGTID, receivedGTID, file, filePosition, relayBytes string
-	doneFile, donePosition                                                             string
-	ioErrno, ioError, sqlErrno, sqlError                                               string
-	usingGTIDYes                                                                       string
+	name, host, port, io, sql, usingGTID, receivedGTID, file, filePosition, relayBytes, delay string
+	doneFile, donePosition                                                                    string
+	ioErrno, ioError, sqlErrno, sqlError                                                      string
+	usingGTIDYes                                                                              string
 }
 
 type statusNames struct{ attached, waitSessions string }

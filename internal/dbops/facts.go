@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/topology/gtid"
@@ -34,6 +35,7 @@ type channel struct {
 	file       string   // of the source's binlog
 	filePos    uint64
 	relayBytes uint64 // size of the relay log, all files
+	delay      time.Duration
 	doneFile   string // of the source's binlog, up to where all is applied: between two transactions
 	donePos    uint64
 	ioError    string
@@ -124,6 +126,7 @@ func (d *dialect) parseChannel(r *reader) channel {
 		file:       r.text(col.file),
 		filePos:    r.number(col.filePosition, 64),
 		relayBytes: r.number(col.relayBytes, 64),
+		delay:      time.Duration(r.number(col.delay, 32)) * time.Second,
 		doneFile:   r.text(col.doneFile),
 		donePos:    r.number(col.donePosition, 64),
 	}
@@ -142,6 +145,7 @@ func (f facts) report(attached bool) topology.Replication {
 	out := topology.Replication{
 		Configured: c.configured, Source: c.source, IO: c.io, SQL: c.sql,
 		Semi: f.semiReplica, Attached: attached, Error: c.ioError,
+		Delay: topology.Duration(c.delay),
 	}
 	if c.sqlError != "" {
 		out.Error = joinWords(out.Error, c.sqlError)

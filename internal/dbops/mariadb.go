@@ -33,6 +33,7 @@ var mariadb = dialect{
 		usingGTID: "Using_Gtid", usingGTIDYes: "Slave_Pos", receivedGTID: "Gtid_IO_Pos",
 		file: "Master_Log_File", filePosition: "Read_Master_Log_Pos", relayBytes: "Relay_Log_Space",
 		doneFile: "Relay_Master_Log_File", donePosition: "Exec_Master_Log_Pos",
+		delay:   "SQL_Delay",
 		ioErrno: "Last_IO_Errno", ioError: "Last_IO_Error",
 		sqlErrno: "Last_SQL_Errno", sqlError: "Last_SQL_Error",
 	},
@@ -53,7 +54,7 @@ var mariadb = dialect{
 	// vanished opens a connection to it first; 1 halves that wait, 0 never ends.
 	tuneReplica: `SET GLOBAL slave_net_timeout=4, rpl_semi_sync_slave_kill_conn_timeout=1`,
 	followFormat: `CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=%d, MASTER_USER=%s, MASTER_PASSWORD=%s, ` +
-		`MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1`,
+		`MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_DELAY=0`,
 	reattachFormat: `CHANGE MASTER TO MASTER_USE_GTID=no, MASTER_LOG_FILE=%s, MASTER_LOG_POS=%d`,
 	relayLog:       `SELECT @@datadir AS dir, @@relay_log_index AS list`,
 	returnToGTID:   `CHANGE MASTER TO MASTER_USE_GTID=slave_pos`,
