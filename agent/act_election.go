@@ -42,7 +42,7 @@ func (a *Agent) placeBid(ctx context.Context, j job) (step.Note, error) {
 		}
 		a.rejected.Store(j.Addr)
 	}
-	if j.probe.Replication.Configured {
+	if r := j.probe.Replication; r.Configured && r.IO != "No" {
 		// It may have been stopped since the last look. Only while the IO thread
 		// lives can it be started without losing what is not applied; after the bid
 		// that would be stuck in the relay log (R11).

@@ -22,7 +22,10 @@ func (a *Agent) follow(ctx context.Context, j job) (step.Note, error) {
 	if err := a.accept(ctx, j.Addr, j.Port); err != nil {
 		return note, err
 	}
-	return note, a.attach(ctx, dbops.Source{Address: j.Addr, Port: j.Port})
+	if err := a.attach(ctx, dbops.Source{Address: j.Addr, Port: j.Port}); err != nil {
+		return note, err
+	}
+	return step.Asked(j.Epoch, note), nil
 }
 
 // accept takes an address off the list of deposed writers. Others stay on it: a

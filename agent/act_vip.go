@@ -38,11 +38,13 @@ func (a *Agent) giveUpVIP(ctx context.Context, j job) (step.Note, error) {
 	if err := a.vips.Drop(ctx, j.VIPs...); err != nil {
 		return nil, err
 	}
-	rev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], j.cluster.Claims[j.VIPs[0]].Rev)
+	claim := j.cluster.Claims[j.VIPs[0]].Rev
+	left := step.Left(j.VIPs[0], claim)
+	rev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], claim)
 	if err != nil {
-		return nil, err
+		return left, err
 	}
-	return step.Wrote(rev), nil
+	return step.Released(left, rev), nil
 }
 
 // setVIPs makes the addresses on the interface those that are wanted.

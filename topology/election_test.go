@@ -147,6 +147,24 @@ func TestAddressIsServedOnlyOnAClaimOfThisLease(t *testing.T) {
 	}
 }
 
+// TestAddressThatWasGivenUpStaysDownWhileItsClaimIsShown: the answer to the release
+// may be lost and the watch late, and another host answer by now (R54).
+func TestAddressThatWasGivenUpStaysDownWhileItsClaimIsShown(t *testing.T) {
+	w, vip := healthyWorld(), storyVIP(".112")
+	v := viewOf(t, w, "db2")
+	v.VIPs, v.Seen.Left = nil, map[netip.Addr]Rev{vip: v.Cluster.Claims[vip].Rev}
+	if a, ok := decides(v, SetVIPs); ok {
+		t.Errorf("puts it back: %v", a)
+	}
+	if a, ok := decides(v, GiveUpVIP); !ok || a.VIPs[0] != vip {
+		t.Errorf("does not give the claim back: %v", Decide(v))
+	}
+	v.Seen.Left[vip]-- // an earlier claim of it
+	if a, ok := decides(v, SetVIPs); !ok || !slices.Contains(a.VIPs, vip) {
+		t.Errorf("does not serve what it has claimed anew: %v", Decide(v))
+	}
+}
+
 // TestClosingThatFailedIsAskedForAtOnce: nothing holds a fence back, least of all
 // that it has just failed (R12).
 func TestClosingThatFailedIsAskedForAtOnce(t *testing.T) {

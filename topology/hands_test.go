@@ -231,6 +231,7 @@ func (w *world) doServer(h *host, a Action) error {
 		w.put()
 		h.log = slices.Clone(h.log[:h.done])
 		h.source, h.reads, h.applies, h.semi, h.broken, h.delay = a.Host, true, true, true, "", 0
+		h.seen.Asked = a.Epoch
 	case StartSQL:
 		h.applies = true
 	case Rewind:

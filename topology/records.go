@@ -98,6 +98,7 @@ type Report struct {
 	Stuck       bool        `json:"stuck,omitempty"`    // of a writer: somebody waits although it has nudged (R27)
 	Lag         *Duration   `json:"lag,omitempty"`      // nil: unknown, which is never zero
 	Awaits      gtid.Set    `json:"awaits,omitzero"`    // of a writer: what it waits for until somebody has received it (R22, R23)
+	Asked       Rev         `json:"asked,omitempty"`    // last reign whose writer it was pointed at by this run of the agent
 	Reached     gtid.Set    `json:"reached,omitzero"`   // what the writer awaits, once it is received here
 	Halt        *Distrust   `json:"halt,omitempty"`     // it does not believe this etcd
 	Unable      string      `json:"unable,omitempty"`   // why this host cannot be writer; empty: it can

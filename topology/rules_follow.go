@@ -111,7 +111,8 @@ func listener(h HostSpec) string { return fmt.Sprintf("%s:%d", h.Address, h.Repl
 // somebody else, or its IO thread was stopped (not broken: an error stays for
 // an operator to see). What a stopped thread last said may be no more than that
 // it had lost its source, for which no thread ever stops; and while a bid stands
-// it was the bid that stopped it. A writer that this host still rejects as a
+// it was the bid that stopped it. So may what it said of a source that has it again
+// by now. A writer that this host still rejects as a
 // deposed one is let in the same way.
 func (v *View) astray() bool {
 	if !v.replica() || !v.open2follow() || !v.Probe.ReadOnly || v.Probe.SemiSource || v.busy(Follow, StopForOrder, Rewind) || v.ordered() || v.judgement().Bad() {
@@ -122,7 +123,8 @@ func (v *View) astray() bool {
 	}
 	r := v.Probe.Replication
 	_, bid := v.Cluster.Bids[v.ID]
-	stopped := r.IO == "No" && (bid || !broke(r.Error))
+	own, _ := v.own()
+	stopped := r.IO == "No" && (bid || !broke(r.Error) || stale(v.Cluster, own))
 	w, _ := v.Cluster.Spec.Value.Host(v.Cluster.Writer.Value.Name)
 	barred := w.Address.IsValid() && v.Seen.Rejected == w.Address
 	return !r.Configured || r.Source != v.source() || stopped || barred

@@ -379,8 +379,8 @@ func (v *View) leaves(id HostID) string {
 		return "runs another mysqld than the one that acknowledged"
 	case v.Cluster.Intents[name].Value.Want == WantOffline:
 		return "was set offline"
-	case Broken(e.Value.Replication) != "":
-		return "cannot go on replicating: " + Broken(e.Value.Replication)
+	case ended(v.Cluster, e.Value) != "":
+		return "cannot go on replicating: " + ended(v.Cluster, e.Value)
 	case len(e.Value.Foreign) > 0:
 		return "holds " + e.Value.Foreign[len(e.Value.Foreign)-1] + ", which this host never had"
 	case !member:
@@ -469,7 +469,7 @@ func fitAcker(c Cluster, rep Report) bool {
 	_, lost := GivenUp(c, id)
 	joined := c.Memories[rep.Name].Value.ID == id // before that nobody knows whether its datadir is new (R48)
 	return member && joined && !lost && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
-		c.Intents[rep.Name].Value.Want != WantOffline && Broken(rep.Replication) == "" && !Judge(c, rep.Name).Bad()
+		c.Intents[rep.Name].Value.Want != WantOffline && ended(c, rep) == "" && !Judge(c, rep.Name).Bad()
 }
 
 // offLine reports whether a host has numbers of this reign without its first

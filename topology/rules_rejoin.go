@@ -134,14 +134,20 @@ func (v *View) judgement() Judgement {
 }
 
 func (v *View) judge() Judgement {
-	e, live := v.Cluster.Hosts[v.ID]
+	r, live := v.own()
 	if !live || v.Term.Epoch > 0 {
 		return Judgement{}
 	}
+	return judge(v.Cluster, v.ID, r)
+}
+
+// own is the report of this host, with what is known at this moment.
+func (v *View) own() (Report, bool) {
+	e, live := v.Cluster.Hosts[v.ID]
 	r, p := e.Value, v.Probe
 	r.MySQL.Up, r.Replication, r.Position, r.Received = p.Up, p.Replication, p.Position, p.Received
-	r.Foreign = v.Seen.Suspect.Confirmed(v.Now)
-	return judge(v.Cluster, v.ID, r)
+	r.Foreign, r.Asked = v.Seen.Suspect.Confirmed(v.Now), v.Seen.Asked
+	return r, live
 }
 
 // policy is what this host may do by itself, or what an operator ordered.

@@ -49,7 +49,7 @@ func (v *View) WantVIPs() []netip.Addr {
 		return out
 	}
 	for vip, c := range v.Cluster.Claims {
-		if c.Lease == v.Lease.ID && c.Value.ID == v.ID && v.mayServe(vip) {
+		if c.Lease == v.Lease.ID && c.Value.ID == v.ID && v.mayServe(vip) && !v.left(vip) {
 			out = append(out, vip)
 		}
 	}
@@ -90,6 +90,14 @@ func (v *View) assignment() map[netip.Addr]string {
 	return out
 }
 
+// left reports whether this process took an address down to give its claim up.
+// It stays down while etcd shows that claim: it may be gone for long, and another
+// host answer, when the answer to the release was lost and the watch is late.
+func (v *View) left(vip netip.Addr) bool {
+	rev, gone := v.Seen.Left[vip]
+	return gone && rev == v.Cluster.Claims[vip].Rev
+}
+
 // surplus is a claim of this host that it should give up, and why.
 func (v *View) surplus() (netip.Addr, string) {
 	state, why := v.classify(v.Self)
@@ -102,6 +110,8 @@ func (v *View) surplus() (netip.Addr, string) {
 		switch {
 		case c.Value.ID != v.ID || c.Lease != v.Lease.ID:
 			continue
+		case v.left(vip):
+			return vip, "its address is down already"
 		case passive && (pinned == "" || pinned == v.Self):
 			continue
 		case passive:

@@ -71,8 +71,8 @@ func judge(c Cluster, id HostID, r Report) Judgement {
 	writer, theirs := c.Writer.Value.Name, c.Hosts[c.Writer.Value.ID].Value
 	m := c.Memories[r.Name].Value
 	said := r.Replication.Error
-	if w, _ := c.Spec.Value.Host(writer); r.Replication.Source != listener(w) {
-		said = "" // by another source
+	if w, _ := c.Spec.Value.Host(writer); r.Replication.Source != listener(w) || stale(c, r) {
+		said = "" // by another source, or of another time
 	}
 	switch named := denied(said); {
 	case len(r.Foreign) > 0:
@@ -149,6 +149,23 @@ func (s Suspicion) Confirmed(now time.Time) []string {
 		return nil
 	}
 	return s.GTIDs
+}
+
+// stale reports whether a source denied what is of its history now, while the host
+// has not asked it again under its present reign: a restart had cut it off, and it
+// was taken in again since (R31).
+func stale(c Cluster, r Report) bool {
+	line, known := LineOf(c)
+	said := r.Replication.Error
+	return known && r.Asked < c.Epoch() && Diverged(said) && line.Covers(denied(said)) && !forgets(c, said)
+}
+
+// ended is Broken, but for what is stale.
+func ended(c Cluster, r Report) string {
+	if stale(c, r) {
+		return ""
+	}
+	return Broken(r.Replication)
 }
 
 // denied is the GTID that a source's error 1236 names.

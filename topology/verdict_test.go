@@ -45,7 +45,11 @@ func TestStandingsAndTheirGrounds(t *testing.T) {
 		{"holds a number that was given twice", "DIVERGED", "never had 0-1-41", func(_ *Cluster, me, _ *Report) {
 			me.Replication.Error = to + "The binlog on the master is missing the GTID 0-1-41 requested by the slave (even though both a prior and a subsequent sequence number does exist), and GTID strict mode is enabled'"
 		}},
-		{"asks for what is of the history, but in no binlog", "SHORT", "no longer in its binlogs", func(_ *Cluster, me, _ *Report) {
+		{"asks for what is of the history, but in no binlog", "SHORT", "no longer in its binlogs", func(c *Cluster, me, _ *Report) {
+			me.Asked = c.Epoch()
+			me.Replication.Error = to + "connecting slave requested to start from GTID 0-1-40, which is not in the master's binlog'"
+		}},
+		{"was denied, before this reign, what is of the history now", "BEHIND", "can fetch it", func(_ *Cluster, me, _ *Report) {
 			me.Replication.Error = to + "connecting slave requested to start from GTID 0-1-40, which is not in the master's binlog'"
 		}},
 		{"is denied what only this reign can have written", "", "", func(_ *Cluster, me, _ *Report) {

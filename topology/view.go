@@ -100,6 +100,8 @@ type Seen struct {
 	Reign    Entry[Reign]        // newest record of a reign, from an etcd that was believed
 	Distrust Distrust            // etcd is not believed, from the state directory
 	Offered  []HostID            // voters of a record that this writer sent and whose fate it does not know (R16, R50)
+	Left     map[netip.Addr]Rev  // reader VIPs whose address this process took down to give them up, with the claim that they were served by (R54)
+	Asked    Rev                 // last reign whose writer this process pointed its mysqld at
 	Unknown  Rev                 // epoch after which this process asked for the writer's place without learning the outcome (R51)
 }
 

@@ -290,7 +290,7 @@ func (w *world) report(h *host) Report {
 	p := w.probe(h)
 	r := Report{Name: h.name, Address: h.address, Lease: h.lease, Fence: "nft", ServerID: h.server, Incarnation: p.Incarnation,
 		MySQL: Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly, Replication: p.Replication, Position: p.Position, Received: p.Received,
-		EpochRow: w.row(h.log).Epoch, Stuck: h.stuck, Version: h.version}
+		EpochRow: w.row(h.log).Epoch, Stuck: h.stuck, Version: h.version, Asked: h.seen.Asked}
 	if len(h.problems) > 0 {
 		r.Unable = h.problems[0]
 	}

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -161,6 +162,38 @@ func Drained(rev topology.Rev, now time.Time) Note {
 	return func(s *State) {
 		Wrote(rev)(s)
 		s.Seen.Drained = now
+	}
+}
+
+// Left notes that a reader VIP's address was taken down to give its claim up,
+// whatever comes of the release. rev is that of the claim.
+func Left(vip netip.Addr, rev topology.Rev) Note {
+	return func(s *State) {
+		left := maps.Clone(s.Seen.Left)
+		if left == nil {
+			left = map[netip.Addr]topology.Rev{}
+		}
+		left[vip] = rev
+		s.Seen.Left = left
+	}
+}
+
+// Released is Left, with the claim seen deleted at that revision; 0: not known.
+func Released(left Note, rev topology.Rev) Note {
+	return func(s *State) {
+		left(s)
+		Wrote(rev)(s)
+	}
+}
+
+// Asked notes that mysqld was pointed at the writer of a reign. before is what was
+// learned on the way; nil: nothing.
+func Asked(epoch topology.Rev, before Note) Note {
+	return func(s *State) {
+		if before != nil {
+			before(s)
+		}
+		s.Seen.Asked = epoch
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 		Incarnation: p.Incarnation, MySQL: topology.Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly,
 		Replication: p.Replication, Position: p.Position, Received: p.Received, EpochRow: s.ownEpoch(p),
 		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks), Stuck: stuck,
-		Past: s.past,
+		Past: s.past, Asked: s.Seen.Asked,
 	}
 	v := s.View(Reading{})
 	r.Awaits = v.Awaits()

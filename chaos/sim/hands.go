@@ -99,7 +99,7 @@ func (a *agent) placeBid(p *proc, l *limit, j job) (step.Note, error) {
 	if j.Addr.IsValid() {
 		a.reject(a.hostAt(j.Addr))
 	}
-	if j.probe.Replication.Configured {
+	if r := j.probe.Replication; r.Configured && r.IO != "No" {
 		_ = a.db().startSQL(p, l) // a stopped one would hold what is not applied (R11)
 	}
 	return a.bid(p, l, j, *j.Bid)
@@ -377,7 +377,10 @@ func (a *agent) follow(p *proc, l *limit, j job) (step.Note, error) {
 	}
 	from := a.hostAt(j.Addr)
 	a.accept(from)
-	return note, a.attach(p, l, from)
+	if err := a.attach(p, l, from); err != nil {
+		return note, err
+	}
+	return step.Asked(j.Epoch, note), nil
 }
 
 func (a *agent) reattach(p *proc, l *limit, _ job) (step.Note, error) {
@@ -413,9 +416,11 @@ func (a *agent) giveUpVIP(p *proc, l *limit, j job) (step.Note, error) {
 		return nil, errNoLease
 	}
 	a.h.dropVIP(j.VIPs[0])
-	rev, err := a.reg.release(p, l, j.VIPs[0], j.cluster.Claims[j.VIPs[0]].Rev)
+	claim := j.cluster.Claims[j.VIPs[0]].Rev
+	left := step.Left(j.VIPs[0], claim)
+	rev, err := a.reg.release(p, l, j.VIPs[0], claim)
 	if err != nil {
-		return nil, err
+		return left, err
 	}
-	return step.Wrote(rev), nil
+	return step.Released(left, rev), nil
 }
