@@ -98,6 +98,12 @@ var fences = []Mutant{
 		New:  `c.Value.ID == v.ID &&`,
 	},
 	{
+		Name: "given-up-address-comes-back", Rules: []string{"R54"}, File: "topology/rules_vip.go", Suite: stories,
+		What: "An address that was taken down to be given up is put back as long as etcd still seems to show the claim.",
+		Old:  `v.mayServe(vip) && !v.left(vip)`,
+		New:  `v.mayServe(vip)`,
+	},
+	{
 		Name: "claim-of-a-held-address", Rules: []string{"R54"}, File: "topology/rules_vip.go", Suite: stories,
 		What: "A host claims a reader VIP while another one still holds it.",
 		Old:  `if _, held := v.Cluster.Claims[vip]; !held && want[vip] == v.Self {`,

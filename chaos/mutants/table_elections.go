@@ -9,6 +9,12 @@ var stories = Suite{Name: "stories and properties", Pkg: "./topology", Args: []s
 // proof are the bugs of an election: who is heard, who wins, who may not.
 var proof = []Mutant{
 	{
+		Name: "stale-denial-stands", Rules: []string{"R31", "R46"}, File: "topology/verdict.go", Suite: stories,
+		What: "A replica believes for ever what its source denied before it took its tail in again, and nobody acknowledges.",
+		Old:  `return known && r.Asked < c.Epoch() &&`,
+		New:  `return false && known && r.Asked < c.Epoch() &&`,
+	},
+	{
 		Name: "quorum-one-short", Rules: []string{"R30"}, File: "topology/proof.go", Suite: stories,
 		What: "One bid fewer than |S| - W + 1 is taken for enough.",
 		Old:  `len(reign.Ackers)-reign.W+1)`,

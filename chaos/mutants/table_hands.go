@@ -130,8 +130,8 @@ var hands = []Mutant{
 	{
 		Name: "claim-given-up-before-the-address", Rules: []string{"R54"}, File: "agent/act_vip.go", Suite: agents,
 		What: "A reader VIP is given to others while its address is still up here.",
-		Old:  "if err := a.vips.Drop(ctx, j.VIPs...); err != nil {\n\t\treturn nil, err\n\t}\n\trev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], j.cluster.Claims[j.VIPs[0]].Rev)\n\tif err != nil {\n\t\treturn nil, err\n\t}\n",
-		New:  "rev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], j.cluster.Claims[j.VIPs[0]].Rev)\n\tif err != nil {\n\t\treturn nil, err\n\t}\n\tif err := a.vips.Drop(ctx, j.VIPs...); err != nil {\n\t\treturn nil, err\n\t}\n",
+		Old:  "if err := a.vips.Drop(ctx, j.VIPs...); err != nil {\n\t\treturn nil, err\n\t}\n\tclaim := j.cluster.Claims[j.VIPs[0]].Rev\n\tleft := step.Left(j.VIPs[0], claim)\n\trev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], claim)\n\tif err != nil {\n\t\treturn left, err\n\t}\n",
+		New:  "claim := j.cluster.Claims[j.VIPs[0]].Rev\n\tleft := step.Left(j.VIPs[0], claim)\n\trev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], claim)\n\tif err != nil {\n\t\treturn left, err\n\t}\n\tif err := a.vips.Drop(ctx, j.VIPs...); err != nil {\n\t\treturn nil, err\n\t}\n",
 	},
 	{
 		Name: "dead-man-sleeps", Rules: []string{"R12"}, File: "agent/lifetimes.go", Suite: agents,
