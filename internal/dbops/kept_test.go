@@ -248,6 +248,10 @@ func TestANumberGivenAgainIsNotTakenForTheTail(t *testing.T) {
 	if k, ok := w.kept(t, run); ok {
 		t.Errorf("it says that nothing of the run is lost: %+v", k)
 	}
+	w.Exec("SET timestamp=1", "INSERT INTO app.t VALUES (51, 'and on')")
+	if k, ok := w.kept(t, run); ok {
+		t.Errorf("it has gone on from there, and says that nothing of the run is lost: %+v", k)
+	}
 }
 
 // A start without KeepTails in between has thrown away what the mark speaks of.

@@ -280,3 +280,25 @@ func lastLog(t *testing.T, h host) string {
 	}
 	return name
 }
+
+// TestRewindUndoesNothingBesideAWriter: somebody with privileges writes in the
+// middle of it. His transaction would be neither archived nor in any binlog.
+func TestRewindUndoesNothingBesideAWriter(t *testing.T) {
+	w, r, line := pair(t)
+	r.errant()
+	rewind := dbops.Rewind{Line: line, State: t.TempDir()}
+	_, err := r.ops.Rewind(patiently(t), rewind.At(func(step string) error {
+		if step == "half-undone" {
+			r.Exec("INSERT INTO app.t VALUES (300, 'meanwhile')")
+		}
+		return nil
+	}))
+	if err == nil || !strings.Contains(err.Error(), "somebody writes here") {
+		t.Errorf("%v, want a refusal that says why", err)
+	}
+	if n := r.Query("SELECT COUNT(*) FROM app.t WHERE id IN (100, 300)"); n != "2" {
+		t.Errorf("%s of the 2 rows are there: it was not rolled back", n)
+	}
+	must(t, func() error { _, err := r.ops.Rewind(patiently(t), rewind); return err }())
+	r.becomesEqual(t, w)
+}

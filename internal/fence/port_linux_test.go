@@ -302,6 +302,32 @@ func TestDeadlineThatPassesDuringTheWriteClosesAtOnce(t *testing.T) {
 	}
 }
 
+// The same for what this host answers for (R4, R10).
+func TestDeadlineThatPassesDuringTheWriteServesNothing(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	p, _ := gated(t)
+	vip := hosts("192.0.2.113")
+	for n := 1; n < 12; n++ {
+		looks := 0
+		p.clock = func() time.Duration {
+			if looks++; looks > n {
+				return sinceBoot() + time.Hour
+			}
+			return sinceBoot()
+		}
+		err := p.Serve(t.Context(), vip, time.Minute)
+		if looks <= n {
+			break // it did not look that often
+		}
+		p.clock = sinceBoot
+		if serving, asked := p.Serving(t.Context(), vip[0]); !errors.Is(err, ErrLate) || serving || asked != nil {
+			t.Errorf("stopped after look %d: %v, serving %t (%v)", n, err, serving, asked)
+		}
+	}
+}
+
 func TestOnlyHostsOfTheClusterReachTheReplicationPort(t *testing.T) {
 	if !inNamespaces(t) {
 		return

@@ -67,9 +67,23 @@ func TestReignThatChangedIsNotTakenAgain(t *testing.T) {
 
 func TestReignIsTakenAgainOnlyWithItsGuards(t *testing.T) {
 	b, req, reign := taken(t)
-	req.Guards = Guards{}.Spec(0).Mode(0)
-	if _, err := b.Retake(b.ctx(), req, reign); !errors.Is(err, ErrGuard) {
-		t.Errorf("%v", err)
+	now := b.load()
+	all := map[string]func(Guards) Guards{
+		"spec":   func(g Guards) Guards { return g.Spec(now.Spec.Rev) },
+		"mode":   func(g Guards) Guards { return g.Mode(now.Mode.Rev) },
+		"reign":  func(g Guards) Guards { return g.Reign(now.Reign.Rev) },
+		"intent": func(g Guards) Guards { return g.Intent("db1", now.Intents["db1"].Rev) },
+	}
+	for missing := range all {
+		req.Guards = Guards{}
+		for name, guard := range all {
+			if name != missing {
+				req.Guards = guard(req.Guards)
+			}
+		}
+		if _, err := b.Retake(b.ctx(), req, reign); !errors.Is(err, ErrGuard) {
+			t.Errorf("without a guard of %s: %v", missing, err)
+		}
 	}
 	req.Guards, req.Lease = Guards{}.Spec(0).Mode(0).Reign(0).Intent("db1", 0), 0
 	if _, err := b.Retake(b.ctx(), req, reign); !errors.Is(err, ErrLeaseGone) {
