@@ -20,6 +20,8 @@ type agent struct {
 	state    *step.State
 	reg      registry
 	lease    session
+	failsafe failsafe
+	running  bool // its loop runs
 	watch    watch
 	lanes    map[topology.Lane]*lane
 	door     door
@@ -69,7 +71,8 @@ func (a *agent) start() {
 	a.runs++
 	a.up = true
 	a.reg = registry{h: a.h, known: map[string]kv{}}
-	a.lease = session{a: a}
+	a.lease, a.failsafe, a.running = session{a: a}, failsafe{a: a}, false
+	a.h.promises.load(a.h.now(), a.h.boots)
 	a.lanes, a.door, a.beat = map[topology.Lane]*lane{}, door{}, step.Heartbeat{}
 	a.beating, a.dirty, a.unsure, a.reigning, a.rejected = false, true, "", false, nil
 	a.look, a.asked = look{version: -1, under: true}, want{}
@@ -99,6 +102,7 @@ func (a *agent) begin(p *proc) {
 	if !resumed || kept.epoch != 0 && !a.resumeReign(p, kept) {
 		a.clearVIPs()
 	}
+	a.running = true
 	a.every(tick, a.ticked)
 	a.lease.keep()
 	a.watch.changed(true)
@@ -167,7 +171,9 @@ func (a *agent) turn() {
 	}
 	a.report(v.Stuck())
 	a.asks(v)
+	v.Seen.Offered = s.Seen.Offered // it may just have been sent
 	a.reigning = v.Term.Epoch > 0 && !v.Term.Ending
+	a.failsafe.publish(v)
 	if id := v.Cluster.Spec.Value.ID; id != "" {
 		a.h.disk.highest = max(a.h.disk.highest, v.Seen.Epoch)
 	}
@@ -178,8 +184,8 @@ func (a *agent) reading(now time.Time) step.Reading {
 	r := step.Reading{Now: now, VIPs: a.h.held(), Port: a.h.standing()}
 	if a.lease.id != 0 {
 		r.Lease = topology.Lease{ID: a.lease.id, TTL: a.lease.ttl, Left: a.lease.left()}
-		r.Failsafe.Etcd = !a.lease.mute
 	}
+	r.Failsafe = a.failsafe.view()
 	if a.rejected != nil {
 		r.Rejected = a.rejected.address
 	}
@@ -202,7 +208,10 @@ func (a *agent) begun(act topology.Action) {
 	}
 	a.w.story("%s: %v [%s: %s]", a.h.name, act, act.Rule, act.Why)
 	j := job{Action: act, cluster: a.state.Cluster, probe: a.state.Probe, term: a.state.Term}
-	if a.state.Rests(a.lease.id) {
+	if act.Kind == topology.PutReign {
+		a.failsafe.wanted = nil // it may name others who must promise, too
+	}
+	if a.state.Rests(a.lease.id) || act.Kind == topology.Retake {
 		j.lease = a.lease.id
 	}
 	l := &lane{}

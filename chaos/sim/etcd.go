@@ -140,6 +140,9 @@ func (e *etcd) show(key string, v kv) {
 		}
 	case "reign":
 		c.Reign = entry[topology.Reign](v)
+		if c.Reign.Present() && c.Reign.Value.Epoch == 0 {
+			c.Reign.Value.Epoch = c.Reign.Rev // taken again together with the writer
+		}
 	case "switchover":
 		c.Switchover = entry[topology.Switchover](v)
 	case "intent":
@@ -236,15 +239,19 @@ func (e *etcd) revoke(id topology.LeaseID) {
 	e.changed(true)
 }
 
-// silence keeps etcd from answering for a while; after that a new leader extends
-// every lease by its whole TTL.
-func (e *etcd) silence(d time.Duration) {
+// silence keeps etcd from answering for a while. After that a new leader extends
+// every lease by its whole TTL; or, now and then, it lets those go that ran out.
+func (e *etcd) silence(d time.Duration, forgets bool) {
 	e.down++
 	e.w.after(d, nil, func() {
 		if e.down--; e.down > 0 {
 			return
 		}
 		for _, id := range slices.Sorted(maps.Keys(e.leases)) {
+			if forgets && e.leases[id].expires < e.w.now {
+				e.revoke(id)
+				continue
+			}
 			e.extend(id)
 		}
 		late := e.waiting

@@ -61,7 +61,7 @@ var kinds = []kind{
 	{"lossy network", 3, true, time.Second, 8 * time.Second, lossy},
 	{"slow watch", 3, true, 500 * time.Millisecond, 6 * time.Second, slowWatch},
 	{"etcd elects", 4, false, 100 * time.Millisecond, 1900 * time.Millisecond, etcdDown},
-	{"etcd gone", 2, false, 2 * time.Second, 10 * time.Second, etcdDown},
+	{"etcd gone", 4, false, 2 * time.Second, 20 * time.Second, etcdDown},
 	{"etcd slow", 3, false, 500 * time.Millisecond, 5 * time.Second, etcdSlow},
 	{"slow replica", 3, true, 500 * time.Millisecond, 6 * time.Second, slowReplica},
 	{"read_only taken off by hand", 2, true, 0, 0, super},
@@ -355,7 +355,7 @@ func slowWatch(w *world, h *host, _ fault) func() {
 }
 
 func etcdDown(w *world, _ *host, f fault) func() {
-	w.etcd.silence(f.lasts)
+	w.etcd.silence(f.lasts, f.coin)
 	return nil
 }
 

@@ -50,6 +50,7 @@ func init() { //nolint:gochecknoinits // the hands refer to the table through th
 		topology.Bury:         {(*agent).bury, limitEtcd, false},
 		topology.Campaign:     {(*agent).campaigns, limitEtcd, false},
 		topology.Adopt:        {(*agent).adopt, limitEtcd, false},
+		topology.Retake:       {(*agent).retake, limitEtcd, false},
 		topology.WaitApplied:  {(*agent).waitApplied, limitWait, true},
 		topology.BecomeSource: {(*agent).becomeSource, limitServer, true},
 		topology.PutPhase:     {(*agent).putPhase, limitEtcd, false},
@@ -191,13 +192,15 @@ func (a *agent) attach(p *proc, l *limit, from *host) error {
 // campaigns asks etcd for the writer's place (R34).
 func (a *agent) campaigns(p *proc, l *limit, j job) (step.Note, error) {
 	a.campaign++
-	epoch, err := a.reg.campaign(p, l, j, topology.Writer{ID: a.h.id, Name: a.h.name, Best: j.Position,
-		Previous: j.Epoch, Agent: fmt.Sprintf("%s/%d", a.token(), a.campaign)})
+	epoch, err := a.reg.campaign(p, l, j, topology.Writer{ID: a.h.id, Name: a.h.name, Best: j.Position, Previous: j.Epoch, Agent: a.campaignName()})
 	if err != nil {
 		return nil, err
 	}
 	return a.begins(j, epoch, epoch), nil
 }
+
+// campaignName is in no other campaign's value.
+func (a *agent) campaignName() string { return fmt.Sprintf("%s/%d", a.token(), a.campaign) }
 
 // begins makes an epoch the term of this process.
 func (a *agent) begins(j job, epoch, rev topology.Rev) step.Note {

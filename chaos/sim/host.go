@@ -34,6 +34,8 @@ type host struct {
 	addrs    map[netip.Addr]time.Duration // on the interface, until when
 	served   map[netip.Addr]time.Duration // may be answered for, until when
 	disk     disk
+	boots    int
+	promises promises
 	lossRate float64
 }
 
@@ -78,6 +80,7 @@ func (h *host) now() time.Duration { return h.clock.read(h.w.now) }
 // powerOff is a loss of power: processes and rules are gone, disks stay.
 func (h *host) powerOff() {
 	h.off = true
+	h.boots++
 	h.db.die("power is lost")
 	h.agent.stop()
 	h.machine.frozen, h.machine.backlog = 0, nil

@@ -191,22 +191,35 @@ func (r *registry) deleteBid(p *proc, l *limit, rev topology.Rev) (topology.Rev,
 }
 
 func (r *registry) campaign(p *proc, l *limit, j job, wr topology.Writer) (topology.Rev, error) {
-	g := j.Guards
 	if j.lease == 0 {
 		return 0, errLeaseGone
 	}
-	guards := []guard{{"writer", 0}, {"reign", g.Reign}, {"spec", g.Spec}, {"mode", g.Mode}, {"intent/" + r.h.name, g.Intent}, {"switchover", g.Order}}
-	for _, h := range r.h.w.hosts { // in a fixed order
-		if rev, counted := g.Bids[h.id]; counted {
-			guards = append(guards, guard{"bids/" + string(h.id), rev})
-		}
-	}
+	guards := r.guardsOf(j.Guards)
 	puts := []put{{"writer", wr, j.lease}, {"phase", topology.Phase{Step: topology.CatchingUp, Incarnation: j.probe.Incarnation}, j.lease}}
 	if t := j.Tombstone; t != nil { // an operator's word, used up by this
 		guards = append(guards, guard{tombKey(t.Epoch), j.TombstoneRev})
 		puts = append(puts, put{"switchover", *j.Order, 0}, put{tombKey(t.Epoch), *t, 0})
 	}
 	return r.commit(p, l, change{guards: guards, puts: puts})
+}
+
+// retake puts the keys of a reign again: one epoch in all of them (R52).
+func (r *registry) retake(p *proc, l *limit, j job, wr topology.Writer) (topology.Rev, error) {
+	reign := *j.Reign
+	reign.Epoch = 0
+	return r.commit(p, l, change{guards: r.guardsOf(j.Guards), puts: []put{{"writer", wr, j.lease},
+		{"phase", topology.Phase{Step: topology.Ready, Incarnation: j.probe.Incarnation, Position: reign.Start}, j.lease}, {"reign", reign, 0}}})
+}
+
+// guardsOf are the keys that the decision rested on, and that nobody reigns.
+func (r *registry) guardsOf(g topology.Guards) []guard {
+	guards := []guard{{"writer", 0}, {"reign", g.Reign}, {"spec", g.Spec}, {"mode", g.Mode}, {"intent/" + r.h.name, g.Intent}, {"switchover", g.Order}}
+	for _, h := range r.h.w.hosts { // in a fixed order
+		if rev, counted := g.Bids[h.id]; counted {
+			guards = append(guards, guard{"bids/" + string(h.id), rev})
+		}
+	}
+	return guards
 }
 
 func tombKey(epoch topology.Rev) string { return fmt.Sprintf("tombstones/%d", epoch) }

@@ -19,9 +19,10 @@ type session struct {
 	id       topology.LeaseID
 	ttl      time.Duration
 	sent     time.Duration // on the host's clock: when the last good request left
-	deadline time.Duration
-	mute     bool // the last renewal got no answer
-	lapsed   bool // the dead-man has closed, and no renewal has come since
+	deadline time.Duration // of the lease (R1)
+	guard    time.Duration // of the dead-man: of the lease, or of what all others promised
+	mute     bool          // the last renewal got no answer
+	lapsed   bool          // the dead-man has closed, and no renewal has come since
 	turn     int
 }
 
@@ -39,19 +40,26 @@ func (s *session) extend(sent, ttl time.Duration) bool {
 
 // keep holds a lease as long as the process lives.
 func (s *session) keep() {
-	a := s.a
+	a, f := s.a, &s.a.failsafe
 	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
 		for {
 			if s.id == 0 {
 				s.open(p)
 			}
-			s.arm()
+			if !f.carried || !a.reigning {
+				f.carried = false
+				s.guardOn()
+			}
 			a.changed()
 			s.run(p)
 			a.w.story("%s: its lease is gone", a.h.name)
-			s.id, s.deadline = 0, 0
-			s.turn++
-			a.lapse()
+			s.id, s.deadline, s.mute = 0, 0, false
+			if s.turn++; f.carries() {
+				s.guard = f.counted.until
+				s.arm()
+			} else {
+				a.lapse()
+			}
 			a.changed()
 		}
 	})
@@ -114,6 +122,7 @@ func (s *session) run(p *proc) {
 		if mute := err != nil; mute != s.mute {
 			s.mute = mute
 			s.a.changed()
+			s.a.failsafe.ask()
 		}
 		if err == nil && s.extend(sent, ttl) {
 			s.renewed()
@@ -121,41 +130,68 @@ func (s *session) run(p *proc) {
 	}
 }
 
-// renewed writes the new lifetime into the kernel, the clock read last (R4).
+// renewed lets the new deadline count; what was closed stays closed.
 func (s *session) renewed() {
 	a := s.a
-	late := s.lapsed
-	if !late {
-		for _, vip := range a.h.held() {
-			if left := s.left(); a.h.answers(vip) {
-				a.h.putVIP(vip, left)
-			}
-		}
-		if a.reigning {
-			a.h.extend(s.left())
-		}
-		if s.left() <= 0 {
-			a.withdraw()
-		}
-	}
-	s.lapsed = false
-	s.arm()
-	if late {
+	switch {
+	case a.failsafe.carried: // by promises; this lease is not the one of the reign
+	case s.lapsed:
+		s.guardOn()
 		a.changed()
+	case s.guardTo(s.deadline):
+		s.serve(s.deadline)
+		s.arm()
 	}
 }
 
-// arm sets the dead-man for the present deadline.
+// guardOn begins a new dead-man, for the lease that is held.
+func (s *session) guardOn() {
+	s.lapsed, s.guard = false, s.deadline
+	s.arm()
+}
+
+// guardTo moves the dead-man, unless it has expired.
+func (s *session) guardTo(deadline time.Duration) bool {
+	if s.lapsed || s.a.h.now() >= s.guard {
+		return false
+	}
+	s.guard = max(s.guard, deadline)
+	return true
+}
+
+// serve writes a new lifetime into the kernel, the clock read last (R4).
+func (s *session) serve(deadline time.Duration) {
+	h := s.a.h
+	for _, vip := range h.held() {
+		if h.answers(vip) {
+			h.putVIP(vip, deadline-h.now())
+		}
+	}
+	if s.a.reigning {
+		h.extend(deadline - h.now())
+	}
+	if deadline <= h.now() {
+		s.a.withdraw()
+	}
+}
+
+// arm sets the dead-man.
 func (s *session) arm() {
 	s.turn++
 	turn := s.turn
-	s.a.w.ring(&s.a.h.clock, s.deadline, s.a.proc, func() {
-		if s.turn == turn && !s.lapsed {
-			s.lapsed = true
-			s.a.w.story("%s: no renewal came in time: it closes", s.a.h.name)
-			s.a.lapse()
-			s.a.changed()
+	s.a.w.ring(&s.a.h.clock, s.guard, s.a.proc, func() {
+		if s.turn != turn || s.lapsed {
+			return
 		}
+		s.lapsed = true
+		s.a.w.story("%s: no renewal came in time: it closes", s.a.h.name)
+		s.a.lapse()
+		if f := &s.a.failsafe; f.carried {
+			if f.carried = false; s.id != 0 {
+				s.guardOn() // a lease that came too late for the reign
+			}
+		}
+		s.a.changed()
 	})
 }
 
@@ -164,6 +200,7 @@ func (a *agent) remember(change func(*disk)) { change(&a.h.disk) }
 
 // lapse closes what this host serves.
 func (a *agent) lapse() {
+	a.failsafe.counted = pledge{}
 	probe, reigning := a.state.Probe, a.reigning
 	a.w.spawn(a.proc, &a.h.clock, func(p *proc) {
 		if reigning {
