@@ -164,6 +164,9 @@ func TestFailoverKeepsAcknowledgedRowsAndTheOldWriterRejoins(t *testing.T) {
 	c := replica(t, a)
 	must(t, a.ops.BecomeSource(patiently(t)))
 	must(t, ended(t, a.insert(t, 1)))
+	for _, h := range []host{b, c} { // one has acknowledged it; whoever is to be source must have it
+		h.caughtUp(t, a)
+	}
 
 	// Nobody acknowledges any more: the next row is a's alone.
 	must(t, b.ops.StopIO(patiently(t)))
