@@ -42,6 +42,8 @@ type failsafe struct {
 	retaken chan struct{}                    // the reign was taken again, for lifetimes
 	asks    chan question                    // what others ask, for the loop
 
+	back election.Deadline // of the loop: until when etcd counts as just back
+
 	mu   sync.Mutex
 	kept pledge // what lifetimes counts on
 }
@@ -90,6 +92,10 @@ func newFailsafe(key ed25519.PrivateKey, promises *election.Promises, client ask
 // view is how this host stands without etcd, for a decision.
 func (f *failsafe) view(s *state, clock election.Clock) topology.Failsafe {
 	out := topology.Failsafe{Key: peer.Public(f.key), Etcd: s.session != nil && s.session.Err() == nil, Left: f.left(s.Term.Epoch, clock)}
+	if s.session != nil && errors.Is(s.session.Err(), election.ErrUnreachable) {
+		f.back = clock.Now().Deadline(s.session.TTL())
+	}
+	out.Back = f.back.Left(clock.Now())
 	out.Run, out.Claim, out.To = f.promises.Left()
 	return out
 }

@@ -280,3 +280,29 @@ func TestHostsAreFoundByWhatEtcdSaidLast(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+// R52: hosts do not reach etcd again at the same moment. Who does keeps promising
+// for a lease, and no longer.
+func TestHostThatHasJustReachedEtcdAgainStillPromises(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, l := bubble(t)
+		s := r.newState(0)
+		s.session = r.session(l)
+		r.during(func() {
+			l.set(true, false)
+			time.Sleep(defaultTTL / 2)
+			if f := r.failsafe.view(s, r.clock); f.Etcd || f.Back <= 0 {
+				t.Errorf("in an outage: %+v", f)
+			}
+			l.set(false, false)
+			time.Sleep(defaultTTL / 2)
+			if f := r.failsafe.view(s, r.clock); !f.Etcd || f.Back <= 0 {
+				t.Errorf("right after an outage: %+v", f)
+			}
+			time.Sleep(defaultTTL)
+			if f := r.failsafe.view(s, r.clock); !f.Etcd || f.Back > 0 {
+				t.Errorf("a lease after an outage: %+v", f)
+			}
+		}, s.session.Run)
+	})
+}

@@ -11,6 +11,7 @@ import (
 // it, and what it promised others. The durations are what is left of them.
 type Failsafe struct {
 	Etcd  bool          // the last renewal of this host's lease was answered: it sees a quorum of etcd
+	Back  time.Duration // what is left of the TTL after it was not: others may still be on their way back
 	Left  time.Duration // how long this host may go on by the promises of all others alone (R50)
 	Run   time.Duration // how long it has promised neither to run, open or bid, nor to stop its IO thread
 	Claim time.Duration // how long it has promised to claim no reader VIP
@@ -81,7 +82,7 @@ func (v *View) refusal(a Ask) string {
 		return "this host is of another cluster"
 	case a.From == v.ID:
 		return "this host asked itself"
-	case v.Failsafe.Etcd:
+	case v.Failsafe.Etcd && v.Failsafe.Back <= 0:
 		return "this host reaches a quorum of etcd"
 	case v.busy(ClaimVIP):
 		return "this host is about to serve another VIP"

@@ -32,12 +32,13 @@ func TestWhatWasPromisedIsNotDone(t *testing.T) {
 
 // TestWhoMayBeWriterPromisesNoOtherReign: who gives a promise to a writer has
 // neither reign nor bid nor campaign of its own in flight, has seen no later
-// epoch and no other key, and does not see etcd.
+// epoch and no other key, and does not see etcd, or has not seen it for a lease yet.
 func TestWhoMayBeWriterPromisesNoOtherReign(t *testing.T) {
 	given := 0
 	rapid.Check(t, func(t *rapid.T) {
 		v := aView(t)
 		v.Failsafe.Etcd = rapid.Bool().Draw(t, "etcd")
+		v.Failsafe.Back = time.Duration(rapid.IntRange(0, 1).Draw(t, "back"))
 		a := Ask{Cluster: v.Cluster.Spec.Value.ID, From: pick(t, "from", []HostID{"id-db1", "id-db2", "id-db3"}), Epoch: v.Cluster.LastEpoch() + Rev(rapid.IntRange(-1, 1).Draw(t, "epoch"))}
 		if _, may := MayPromise(v, a); !may || a.Epoch <= 0 {
 			return
@@ -45,7 +46,7 @@ func TestWhoMayBeWriterPromisesNoOtherReign(t *testing.T) {
 		given++
 		w := v.Cluster.Writer
 		over := v.Cluster.LastEpoch() > a.Epoch || w.Present() && w.Rev != a.Epoch
-		if v.Failsafe.Etcd || v.Term.Epoch > 0 || over || v.Seen.Epoch > a.Epoch || v.Seen.Ended >= a.Epoch || v.Probe.Up && !v.Probe.ReadOnly ||
+		if v.Failsafe.Etcd && v.Failsafe.Back <= 0 || v.Term.Epoch > 0 || over || v.Seen.Epoch > a.Epoch || v.Seen.Ended >= a.Epoch || v.Probe.Up && !v.Probe.ReadOnly ||
 			v.busy(PlaceBid, Fetch, Campaign, Adopt, OpenDoor) || a.From == v.ID {
 			t.Fatalf("promised %+v", a)
 		}
