@@ -13,7 +13,7 @@ var promises = []Mutant{
 	{
 		Name: "promise-while-etcd-answers", Rules: []string{"R51"}, File: "topology/promise.go", Suite: stories,
 		What: "A host that sees a quorum of etcd promises all the same, and keeps a writer whose key is gone.",
-		Old:  `case v.Failsafe.Etcd:`,
+		Old:  `case v.Failsafe.Etcd && v.Failsafe.Back <= 0:`,
 		New:  `case false:`,
 	},
 	{
