@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/ctl":         {"topology", "topology/gtid", "internal/clusterfile", "internal/store", "internal/version", "etcdembed"},
 	"agent/step":           {"topology", "topology/gtid"},
 	"agent": {"agent/step", "topology", "topology/gtid", "election", "vip", "etcdembed", "internal/store", "internal/dbops",
-		"internal/fence", "internal/process", "internal/peer"},
+		"internal/fence", "internal/process", "internal/disk", "internal/peer"},
 	"chaos/lab":   {"internal/dbops", "topology"},
 	"chaos/load":  {},
 	"chaos/demo":  {"chaos/lab", "chaos/load"},

@@ -142,6 +142,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return a.kernel.Run(ctx) })
 	group.Go(func() error { return a.prober.run(ctx) })
 	group.Go(func() error { return a.prober.fresh.knocks(ctx) })
+	group.Go(func() error { return a.prober.disk.run(ctx) })
 	group.Go(func() error { return a.leases(ctx, a.resumed) })
 	group.Go(func() error { return a.lifetimes(ctx) })
 	group.Go(func() error { return a.keepGate(ctx) })

@@ -16,6 +16,9 @@
 //	watch      sends the newest reading of etcd                        agent.go
 //	probe      sends the newest reading of mysqld                      probe.go
 //	knocks     tries whether mysqld takes new connections              fresh.go
+//	disk       tries whether the disk of the datadir takes writes; each try is
+//	           a goroutine more, never two, and a stalled one is not waited
+//	           for: nothing can end it                               disk.go
 //	leases     opens a lease, keeps it, opens another when it is gone  lease.go
 //	lifetimes  extends kernel lifetimes at each renewal; closes when
 //	           none comes (the dead-man)                               lifetimes.go

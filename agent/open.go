@@ -97,7 +97,7 @@ func (a *Agent) openServer(ctx context.Context) error {
 		return err
 	}
 	a.db = a.server
-	a.prober = newProber(a.db, a.log, func(p topology.Probe) { latest(a.in.probes, p) })
+	a.prober = newProber(a.db, a.opt.MySQL.Datadir, a.log, func(p topology.Probe) { latest(a.in.probes, p) })
 	a.prober.state = a.opt.State
 	return nil
 }

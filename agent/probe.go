@@ -31,6 +31,7 @@ type prober struct {
 	kicked chan struct{}
 	state  string // directory that survives a reboot
 	fresh  *newcomer
+	disk   *diskWatch
 
 	mu       sync.Mutex
 	period   time.Duration
@@ -43,8 +44,8 @@ type prober struct {
 	kept     []topology.Kept // what is left of earlier runs
 }
 
-func newProber(db database, log *slog.Logger, send func(topology.Probe)) *prober {
-	return &prober{db: db, send: send, log: log, kicked: make(chan struct{}, 1), fresh: &newcomer{db: db, log: log},
+func newProber(db database, datadir string, log *slog.Logger, send func(topology.Probe)) *prober {
+	return &prober{db: db, send: send, log: log, kicked: make(chan struct{}, 1), fresh: &newcomer{db: db, log: log}, disk: newDiskWatch(datadir, log),
 		period: probePeriod, limit: probeLimit, patience: probeMisses}
 }
 
@@ -61,6 +62,7 @@ func (p *prober) every(period time.Duration) {
 
 // tune takes the limits of the cluster file.
 func (p *prober) tune(t topology.Timing) {
+	p.disk.tune(t)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t.ProbeLimit > 0 {
@@ -124,7 +126,7 @@ func (p *prober) look(ctx context.Context) topology.Probe {
 func (p *prober) judge(reading topology.Probe) *topology.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	reading.Problems, reading.Unfinished = p.problems, dbops.Unfinished(p.state)
+	reading.Problems, reading.Unfinished, reading.Disk = p.problems, dbops.Unfinished(p.state), p.disk.now()
 	if reading.Incarnation == p.asked.run && reading.Position.String() == p.asked.position {
 		reading.Kept = p.kept
 	}
@@ -146,7 +148,7 @@ func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topo
 	defer p.mu.Unlock()
 	if p.last.Incarnation == "" || !alive(p.last.Incarnation) {
 		p.misses = 0
-		p.last = topology.Probe{At: began, Incarnation: reading.Incarnation, PID: reading.PID, Why: orElse(reading.Why, "mysqld is not running")}
+		p.last = topology.Probe{At: began, Incarnation: reading.Incarnation, PID: reading.PID, Why: orElse(reading.Why, "mysqld is not running"), Disk: p.disk.now()}
 		return p.last
 	}
 	if !full {
@@ -155,7 +157,7 @@ func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topo
 	if p.misses >= p.patience {
 		p.last.Up, p.last.Why = false, orElse(reading.Why, "no answer")
 	}
-	p.last.At = began
+	p.last.At, p.last.Disk = began, p.disk.now()
 	return p.last
 }
 

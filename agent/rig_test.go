@@ -91,7 +91,7 @@ func newRig(t *testing.T) *rig {
 	a.remembered = newRemembered(a.opt.RunDir, a.id, a.token, highest, log)
 	a.failsafe = newRigFailsafe(t, a.clock)
 	a.history = newHistorian(selfID, r.etcd, log)
-	a.prober = newProber(r.db, log, func(topology.Probe) {})
+	a.prober = newProber(r.db, t.TempDir(), log, func(topology.Probe) {})
 	a.life = t.Context()
 	r.Agent = a
 	return r

@@ -353,6 +353,9 @@ func setHost(_ *world, h *host, args []string) error {
 		case "error":
 			h.broken, h.applies = strings.Join(append([]string{v}, args[i+1:]...), " "), false
 			return nil
+		case "disk": // well, or failing or bad and the cause
+			h.disk = Disk{Failing: strings.Join(args[i+1:], " "), Bad: v == "bad"}
+			return nil
 		case "problem":
 			h.problems = []string{strings.Join(append([]string{v}, args[i+1:]...), " ")}
 			return nil

@@ -36,11 +36,13 @@ var breaks = []Kind{PlaceBid, Fetch, Campaign, Adopt, Retake, BecomeSource, Open
 var races = []Kind{PlaceBid, ClaimVIP}
 
 // allowed leaves out what this host has promised not to do, and what it cannot
-// do without etcd, even when its watch still tells it of others. A VIP that it
+// do on a disk that takes no writes, or
+// without etcd, even when its watch still tells it of others. A VIP that it
 // serves by promises itself it may claim again: all others left that one to it.
 func (v *View) allowed(acts []Action) []Action {
 	return slices.DeleteFunc(acts, func(a Action) bool {
-		return v.Failsafe.Run > 0 && slices.Contains(breaks, a.Kind) ||
+		return v.Probe.Disk.Bad && slices.Contains(writesDisk, a.Kind) ||
+			v.Failsafe.Run > 0 && slices.Contains(breaks, a.Kind) ||
 			!v.Failsafe.Etcd && slices.Contains(races, a.Kind) ||
 			v.Failsafe.Claim > 0 && a.Kind == ClaimVIP && !slices.Contains(v.kept(), a.VIPs[0])
 	})

@@ -102,6 +102,7 @@ type Report struct {
 	Reached     gtid.Set    `json:"reached,omitzero"`   // what the writer awaits, once it is received here
 	Halt        *Distrust   `json:"halt,omitempty"`     // it does not believe this etcd
 	Unable      string      `json:"unable,omitempty"`   // why this host cannot be writer; empty: it can
+	Disk        Disk        `json:"disk,omitzero"`      // of the datadir
 	Checks      []Check     `json:"checks,omitempty"`   // with hysteresis, counted by the host itself
 
 	Past // what it holds, beside what the writer holds

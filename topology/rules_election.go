@@ -119,6 +119,8 @@ func (v *View) able() string {
 	switch {
 	case !me.MayWrite():
 		return me.Barred()
+	case v.Probe.Disk.Bad:
+		return v.Probe.Disk.Why()
 	case len(v.Probe.Problems) > 0:
 		return v.Probe.Problems[0]
 	case v.Probe.Unfinished:

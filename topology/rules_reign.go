@@ -379,6 +379,8 @@ func (v *View) leaves(id HostID) string {
 		return "runs another mysqld than the one that acknowledged"
 	case v.Cluster.Intents[name].Value.Want == WantOffline:
 		return "was set offline"
+	case e.Value.Disk.Bad:
+		return "cannot acknowledge: " + e.Value.Disk.Why()
 	case ended(v.Cluster, e.Value) != "":
 		return "cannot go on replicating: " + ended(v.Cluster, e.Value)
 	case len(e.Value.Foreign) > 0:

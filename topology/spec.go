@@ -82,6 +82,22 @@ type Timing struct {
 	Probe      Duration `json:"probe"`   // period of the local mysqld probe
 	ProbeLimit Duration `json:"probeLimit"`
 	Misses     int      `json:"misses"` // probes that must fail before mysqld counts as hung
+	Disk       Duration `json:"disk"`   // how long no write to the disk of the datadir may work before the disk counts as bad
+}
+
+// DiskLimit is Disk; for a file that was stored before there was any it is what
+// the profile says. A disk that finds another way through a network takes seconds.
+func (t Timing) DiskLimit() Duration {
+	switch {
+	case t.Disk > 0:
+		return t.Disk
+	case t.Profile == "fast":
+		return Duration(2 * time.Second)
+	case t.Profile == "wan":
+		return Duration(10 * time.Second)
+	default:
+		return Duration(5 * time.Second)
+	}
 }
 
 // Durability says what happens when nobody is left to acknowledge.

@@ -61,7 +61,11 @@ var StateRules = []StateRule{
 		return "its agent holds no lease in etcd: the host, the agent or the network is down", !h.alive
 	}},
 	{"mysqld-down", HardOffline, "The agent lives and says that mysqld is dead or does not answer.", func(h hostFacts) (Reason, bool) {
-		return Reason("mysqld is down: " + h.report.MySQL.Why), !h.report.MySQL.Up
+		why := "mysqld is down: " + h.report.MySQL.Why
+		if h.report.Disk.Bad { // what it waits for; a replica that cannot write its relay log answers nobody
+			why += "; " + h.report.Disk.Why()
+		}
+		return Reason(why), !h.report.MySQL.Up
 	}},
 	{"writer", Online, "The writer is ONLINE as long as its mysqld answers; replication checks do not apply to it.", func(h hostFacts) (Reason, bool) {
 		return "it is the writer", h.writer
@@ -73,6 +77,9 @@ var StateRules = []StateRule{
 		}
 		return Reason(fmt.Sprintf("the end of epoch %d was given up without it: it may hold acknowledged writes that nobody else has (after %s); look at them, then `mmmctl set-online %s`",
 			t.Epoch, orNothing(t.Loss.Kept), h.spec.Name)), true
+	}},
+	{"disk", ReplicationFail, "The file system of its datadir takes no writes: it is full, stalled, read-only or broken.", func(h hostFacts) (Reason, bool) {
+		return Reason(h.report.Disk.Why()), h.report.Disk.Bad
 	}},
 	{"unmanageable", ReplicationFail, "The server's settings forbid managing it; the reason names the setting.", func(h hostFacts) (Reason, bool) {
 		return Reason(h.report.Unable), h.report.Unable != ""

@@ -51,6 +51,7 @@ type Probe struct {
 	Unfinished  bool         // a rewind was begun and must be ended first
 	Problems    []string     // settings that forbid managing this server, each with its fix
 	Kept        []Kept       // earlier runs of which nothing is lost, newest first
+	Disk        Disk         // of the datadir, whether or not mysqld runs
 }
 
 // EpochRow is the first transaction of a reign, as the database keeps it (R17, R37).

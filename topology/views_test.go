@@ -12,6 +12,9 @@ import (
 )
 
 // The values that random views are made of: few, so that they meet.
+// someDisks are mostly well.
+var someDisks = []Disk{{}, {}, {}, {Failing: "no space left on device"}, {Failing: "no space left on device", Bad: true}}
+
 var (
 	someNames     = []string{"db1", "db2", "db3", "db4"}
 	someRuns      = []Incarnation{"", "first", "first", "first", "second"}
@@ -98,7 +101,7 @@ func someKeys(t *rapid.T, c *Cluster, i int, name string) {
 	if often(t, "alive "+name) {
 		lag := Duration(0)
 		c.Hosts[id] = Entry[Report]{Value: Report{Name: name, Lease: leaseOf(name), Incarnation: pick(t, "run", someRuns), MySQL: Health{Up: often(t, "up")},
-			Replication: someReplication(t), Position: somePosition(t, "pos"), Received: somePosition(t, "received"), EpochRow: pick(t, "row", someEpochs), Lag: &lag,
+			Replication: someReplication(t), Position: somePosition(t, "pos"), Received: somePosition(t, "received"), EpochRow: pick(t, "row", someEpochs), Lag: &lag, Disk: pick(t, "disk", someDisks),
 			Checks: []Check{{Name: CheckThreads, OK: often(t, "threads")}, {Name: CheckBacklog, OK: often(t, "backlog")}}}, Rev: 110, Lease: leaseOf(name)}
 	}
 	if often(t, "bids "+name) {
@@ -129,7 +132,7 @@ func someView(t *rapid.T, c Cluster, name string) View {
 	v.Lease = Lease{ID: leaseOf(name), TTL: 2 * time.Second, Left: pick(t, "left", []time.Duration{time.Second, time.Second, time.Second, 0, -time.Second})}
 	v.Probe = Probe{Incarnation: pick(t, "my run", someRuns), Up: often(t, "i am up"), ReadOnly: chance(t, "read-only"), Position: somePosition(t, "my pos"),
 		Applied: somePosition(t, "applied"), Received: somePosition(t, "my received"), Replication: someReplication(t), SemiSource: chance(t, "counts"),
-		Waiting: pick(t, "waiting", []int{0, 0, 0, 1}), Epoch: EpochRow{Epoch: pick(t, "my row", someEpochs)}}
+		Waiting: pick(t, "waiting", []int{0, 0, 0, 1}), Epoch: EpochRow{Epoch: pick(t, "my row", someEpochs)}, Disk: pick(t, "my disk", someDisks)}
 	v.Probe.Up = v.Probe.Up && v.Probe.Incarnation != ""
 	if chance(t, "term") {
 		v.Term = Term{Epoch: pick(t, "term epoch", someEpochs), Incarnation: pick(t, "term run", someRuns), Ending: rapid.IntRange(0, 9).Draw(t, "ending") == 0}

@@ -57,6 +57,7 @@ type host struct {
 	problems  []string
 	version   string
 	delay     time.Duration // by which it applies later on purpose; over when the story says so
+	disk      Disk
 	prestart  bool          // what a stop would throw away is kept
 	ended     []Incarnation // runs of which the log was kept, newest first
 	endedLogs map[Incarnation][]string
@@ -278,20 +279,23 @@ func (w *world) replication(h *host) Replication {
 // probe is what the agent sees of its mysqld.
 func (w *world) probe(h *host) Probe {
 	if h.inc == "" {
-		return Probe{At: w.now, Why: h.why}
+		return Probe{At: w.now, Why: h.why, Disk: h.disk}
 	}
 	return Probe{At: w.now, Incarnation: h.inc, Up: !h.hung, Why: h.why, ServerID: h.server, ReadOnly: !h.writable,
 		Position: end(h.log[:h.done]), Applied: end(h.log[:h.done]), Received: end(h.log), Replication: w.replication(h),
 		SemiSource: h.counts, Waiting: h.waiting, Epoch: w.row(h.log[:h.committed()]), Problems: h.problems,
-		State: stateOf(h.log[:h.done]), Joints: w.joints(h.log[:h.committed()]), Unfinished: h.halfway, Kept: h.keptRuns()}
+		State: stateOf(h.log[:h.done]), Joints: w.joints(h.log[:h.committed()]), Unfinished: h.halfway, Kept: h.keptRuns(), Disk: h.disk}
 }
 
 func (w *world) report(h *host) Report {
 	p := w.probe(h)
 	r := Report{Name: h.name, Address: h.address, Lease: h.lease, Fence: "nft", ServerID: h.server, Incarnation: p.Incarnation,
 		MySQL: Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly, Replication: p.Replication, Position: p.Position, Received: p.Received,
-		EpochRow: w.row(h.log).Epoch, Stuck: h.stuck, Version: h.version, Asked: h.seen.Asked}
-	if len(h.problems) > 0 {
+		EpochRow: w.row(h.log).Epoch, Stuck: h.stuck, Version: h.version, Asked: h.seen.Asked, Disk: p.Disk}
+	switch {
+	case h.disk.Bad:
+		r.Unable = h.disk.Why()
+	case len(h.problems) > 0:
 		r.Unable = h.problems[0]
 	}
 	r.Past = w.past(h, p)

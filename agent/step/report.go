@@ -24,7 +24,7 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 		Incarnation: p.Incarnation, MySQL: topology.Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly,
 		Replication: p.Replication, Position: p.Position, Received: p.Received, EpochRow: s.ownEpoch(p),
 		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks), Stuck: stuck,
-		Past: s.past, Asked: s.Seen.Asked,
+		Past: s.past, Asked: s.Seen.Asked, Disk: p.Disk,
 	}
 	v := s.View(Reading{})
 	r.Awaits = v.Awaits()
@@ -34,7 +34,10 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 	if s.Seen.Distrust.Present() {
 		r.Halt = &s.Seen.Distrust
 	}
-	if len(p.Problems) > 0 {
+	switch {
+	case p.Disk.Bad:
+		r.Unable = p.Disk.Why()
+	case len(p.Problems) > 0:
 		r.Unable = p.Problems[0]
 	}
 	if s.Cluster.Rev == 0 {

@@ -142,6 +142,20 @@ func TestWriterThatAloneLostEtcdGetsNoPromise(t *testing.T) {
 // nothing else.
 func aside(t *testing.T) *stage {
 	t.Helper()
+	return apart(t, func(o *lab.Options) {
+		o.Hosts = lab.DefaultHosts()
+		for i := range o.Hosts {
+			o.Hosts[i].Etcd = false
+		}
+		for i := range 3 {
+			o.Hosts = append(o.Hosts, lab.Host{Name: fmt.Sprintf("etcd%d", i+1), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(171 + i)}), Etcd: true})
+		}
+	})
+}
+
+// apart is a test on a bed of its own.
+func apart(t *testing.T, change func(*lab.Options)) *stage {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("SKIPPED, NOTHING PROVEN: it starts servers, and the tests run with -short")
 	}
@@ -152,15 +166,7 @@ func aside(t *testing.T) *stage {
 		}
 		shared = nil
 	}
-	takeBed(t, func(o *lab.Options) {
-		o.Hosts = lab.DefaultHosts()
-		for i := range o.Hosts {
-			o.Hosts[i].Etcd = false
-		}
-		for i := range 3 {
-			o.Hosts = append(o.Hosts, lab.Host{Name: fmt.Sprintf("etcd%d", i+1), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(171 + i)}), Etcd: true})
-		}
-	})
+	takeBed(t, change)
 	var s *stage
 	t.Cleanup(func() { // last of all: what failed keeps its logs first, and throws the bed away itself
 		if s != nil && shared == s.bed {

@@ -49,7 +49,7 @@ var failures = []failure{
 	{10, "Does not see that an agent died; when the mysqld beside it dies too, the VIP leads nowhere.",
 		"VIPs end with the lease of their agent, whatever became of mysqld."},
 	{11, "Finds a server healthy that takes no connections, cannot commit, or whose disk is full or read-only.",
-		"A full server is known for what it is and stays manageable; a writer that takes no new connection is replaced, one that is flooded with them is not; a full or stalled disk of the writer is not noticed yet."},
+		"A full server is known for what it is and stays manageable; a writer that takes no new connection is replaced, one that is flooded with them is not. A writer whose disk is full, stalled or read-only is replaced, unless nobody is better off."},
 	{12, "Takes a replica that cannot reach its master, or whose lag is unknown, for one that has none.",
 		"Unknown lag is not zero: a replica that receives nothing serves no readers."},
 	{13, "Promotes a broken or lagging replica the moment the master dies.",

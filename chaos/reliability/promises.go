@@ -44,6 +44,8 @@ var Situations = []Promise{
 		[]string{"TestFullServerIsNotDead", "TestF11WriterWithoutAFreeConnectionStaysWriter"}, []string{"connections"}},
 	{"mysqld takes no new connection", "A writer whose open sessions answer, but which takes nobody new, is replaced some three seconds later; one that takes others first, under a flood of thousands a second, is not.",
 		[]string{"TestF11WriterThatTakesNoNewConnectionIsReplaced", "TestF11FloodOfConnectionsIsNoFailover", "TestKnockAtAServerThatTakesOthersIsErrCrowded"}, nil},
+	{"the disk of the writer full, stalled or read-only", "Another host takes over once no write there has worked for `timing.disk` (2, 5 or 10 seconds by profile), unless none is surely better off: then the writer stays and `mmmctl status` says why. Nothing acknowledged is lost.",
+		[]string{"TestF11WriterWhoseDiskTakesNoWritesIsReplaced", "TestF11FullDisksOfAllHostsMoveNothing", "TestF11ReplicaWhoseDiskIsFullStandsAside", "TestStormOfSeedViolatesNothing"}, []string{"disk-full", "disk-stall", "disk-readonly"}},
 	{"etcd loses a member, or its leader", "Writes go on; with a lease of one second the writer may change once while etcd elects.",
 		[]string{"TestDeadEtcdMemberDisturbsNobody", "TestLeaderOfEtcdLeavesTheWritersHost"}, []string{"etcd-member", "etcd-leader"}},
 	{"the writer and its only proof are both gone", "Writes stop. The cluster names who is missing and waits.",
@@ -54,7 +56,7 @@ var Situations = []Promise{
 var NotPromised = []string{
 	"Serializability, or any common order of reads, across replicas.",
 	"Anything against a root attacker on a database host, a host that lies, or a disk that lies about a flush.",
-	"That writes go on while the disk of the writer is full, stalls or has turned read-only but mysqld still answers: they wait. After a full disk MariaDB itself looks again only once a minute.",
+	"That a disk which takes no writes is noticed when it holds only the binlogs, or the redo log, and not the datadir: the datadir is what is tried. Nor that a replica whose disk was full goes on at once when there is room: MariaDB itself looks again only once a minute, and sooner only when it is started anew.",
 	"That every client finds the VIP at once when ARP or its announcements are lost on the way: that lasts as long as the loss, or as the neighbours remember.",
 	"That a mysqld which greets newcomers over the unix socket, and over TCP refuses or forgets them, is noticed: the agent comes over the unix socket.",
 	"Write service under two faults at once. Then only what must never happen is promised not to.",

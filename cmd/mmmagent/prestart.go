@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/mmm-ha/mmm/agent"
 	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/disk"
 	"github.com/mmm-ha/mmm/internal/fence"
 )
 
@@ -30,6 +32,9 @@ reach it then. The agent opens it. A port that is open until a lease ends stays 
 one that is open without end, for readers, closes. If that does not work the
 command fails, and mysqld should not start.
 
+Then it waits for up to five minutes until the disk of the datadir takes writes: a
+mysqld that starts on a full disk hangs, and looks for room only once a minute.
+
 After a crash mysqld cuts transactions that nobody acknowledged off its binlog,
 and a replica drops the relay log that it has not applied. Both may be the last
 copy of something. prestart copies them to <datadir>/mmm-kept before mysqld can
@@ -48,6 +53,9 @@ starting: what cannot be copied is said and left.`,
 			if datadir == "" {
 				return nil
 			}
+			if err := awaitDisk(cmd.Context(), datadir, log, diskPatience); err != nil {
+				return err
+			}
 			kept, err := dbops.KeepTails(dbops.Tails{Datadir: datadir, Now: time.Now(), Log: log})
 			if err != nil {
 				log.Warn("could not keep everything; mysqld may start all the same", "err", err)
@@ -62,6 +70,36 @@ starting: what cannot be copied is said and left.`,
 	cmd.Flags().Uint16Var(&port, "port", 3306, "the port that clients use")
 	cmd.Flags().StringVar(&kind, "fence", agent.FenceNFT, "what closes the port: "+agent.FenceNFT+", or "+agent.FenceNone+" as in the agent's file")
 	return cmd
+}
+
+// How long a disk that takes no writes keeps mysqld from starting, how often it is
+// tried, and how often that is said.
+const (
+	diskPatience = 5 * time.Minute
+	diskEvery    = 500 * time.Millisecond
+	diskSaid     = 5 * time.Second
+)
+
+// awaitDisk waits until the disk takes writes, or no longer than patience: then
+// mysqld may find out for itself. What cannot be tried is no reason to wait.
+func awaitDisk(ctx context.Context, datadir string, log *slog.Logger, patience time.Duration) error {
+	var said time.Time
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		err := disk.Try(datadir)
+		if !errors.Is(err, disk.ErrFailed) {
+			return nil
+		}
+		if time.Since(said) >= diskSaid {
+			said = time.Now()
+			log.Warn("mysqld is not started before its disk takes writes", "datadir", datadir, "why", disk.Cause(err))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(diskEvery):
+		}
+	}
+	return nil
 }
 
 // closePort puts the fence up, unless it stands or is not wanted.

@@ -65,7 +65,7 @@ func TestEveryValueOfTheFileArrives(t *testing.T) {
 		},
 		Timing: topology.Timing{
 			Profile: "fast", TTL: topology.Duration(time.Second), Probe: topology.Duration(50 * time.Millisecond),
-			ProbeLimit: topology.Duration(500 * time.Millisecond), Misses: 2,
+			ProbeLimit: topology.Duration(500 * time.Millisecond), Misses: 2, Disk: topology.Duration(2 * time.Second),
 		},
 		Durability: topology.Lossless,
 		Recovery:   topology.Recovery{AutoSetOnline: topology.Duration(time.Minute), FlapCount: 3, FlapDuration: topology.Duration(time.Hour), Rejoin: topology.RejoinRewind},
@@ -87,7 +87,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		"defaults: {port: 3306, replicationPort: 3309, interface: eth0}",
 		"writer: {mode: exclusive, vips: []}",
 		"reader: {mode: balanced, vips: []}",
-		"timing: {profile: lan, ttl: 2s, probe: 50ms, probeLimit: 500ms, misses: 2}",
+		"timing: {profile: lan, ttl: 2s, probe: 50ms, probeLimit: 500ms, misses: 2, disk: 5s}",
 		"durability: lossless",
 		"recovery: {autoSetOnline: 1m, flapCount: 3, flapDuration: 1h, rejoin: rewind}",
 		"checks: {backlogMax: 10s, backlogFor: 3, threadsFor: 2}",

@@ -57,6 +57,7 @@ func (d *document) spec() topology.Spec {
 			Probe:      d.timing.probe.or(probeDefault),
 			ProbeLimit: d.timing.probeLimit.or(probeLimitDefault),
 			Misses:     d.timing.misses.or(missesDefault),
+			Disk:       d.timing.disk.or(topology.Timing{Profile: profile}.DiskLimit()),
 		},
 		Durability: topology.Durability(d.durability.or(string(topology.Lossless))),
 		Recovery: topology.Recovery{

@@ -61,6 +61,7 @@ type timing struct {
 	probe      value[topology.Duration]
 	probeLimit value[topology.Duration]
 	misses     value[int]
+	disk       value[topology.Duration]
 }
 
 type recovery struct {
@@ -229,7 +230,8 @@ func (c *collector) timing(t *timing) func(ast.Node) {
 			field{"ttl", c.duration(&t.ttl, "ttl", time.Second, time.Minute)},
 			field{"probe", c.duration(&t.probe, "probe", 10*time.Millisecond, 10*time.Second)},
 			field{"probeLimit", c.duration(&t.probeLimit, "probeLimit", 10*time.Millisecond, 30*time.Second)},
-			field{"misses", c.number(&t.misses, "misses", 1, 100)})
+			field{"misses", c.number(&t.misses, "misses", 1, 100)},
+			field{"disk", c.duration(&t.disk, "disk", time.Second, 10*time.Minute)})
 	}
 }
 

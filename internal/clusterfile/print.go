@@ -30,7 +30,7 @@ func Print(s topology.Spec) []byte {
 	fmt.Fprintf(&b, "  writer: {%s}\n", roleLine(s.Roles.Writer))
 	fmt.Fprintf(&b, "  reader: {%s}\n", roleLine(s.Roles.Reader))
 	t, r, c := s.Timing, s.Recovery, s.Checks
-	fmt.Fprintf(&b, "timing: {profile: %s, ttl: %s, probe: %s, probeLimit: %s, misses: %d}\n", t.Profile, short(t.TTL.D()), short(t.Probe.D()), short(t.ProbeLimit.D()), t.Misses)
+	fmt.Fprintf(&b, "timing: {profile: %s, ttl: %s, probe: %s, probeLimit: %s, misses: %d, disk: %s}\n", t.Profile, short(t.TTL.D()), short(t.Probe.D()), short(t.ProbeLimit.D()), t.Misses, short(t.DiskLimit().D()))
 	fmt.Fprintf(&b, "durability: %s\n", s.Durability)
 	fmt.Fprintf(&b, "recovery: {autoSetOnline: %s, flapCount: %d, flapDuration: %s, rejoin: %s}\n", short(r.AutoSetOnline.D()), r.FlapCount, short(r.FlapDuration.D()), rejoin(r.Rejoin))
 	fmt.Fprintf(&b, "checks: {backlogMax: %s, backlogFor: %d, threadsFor: %d}\n", short(c.BacklogMax.D()), c.BacklogFor, c.ThreadsFor)

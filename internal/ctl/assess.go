@@ -89,9 +89,20 @@ func noWrites(cl topology.Cluster) string {
 		return fmt.Sprintf("%s is the writer (epoch %d) but says nothing of itself", w.Name, cl.Epoch())
 	case !r.Value.MySQL.Up:
 		return fmt.Sprintf("mysqld of the writer %s is down: %s", w.Name, r.Value.MySQL.Why)
+	case r.Value.Disk.Bad:
+		return fmt.Sprintf("%s is the writer (epoch %d) and cannot write: %s; %s", w.Name, cl.Epoch(), r.Value.Disk.Why(), heirText(cl))
 	default:
 		return ""
 	}
+}
+
+// heirText says who takes over from a writer that cannot write, or why nobody does.
+func heirText(cl topology.Cluster) string {
+	heir, why := topology.Successor(cl)
+	if heir == "" {
+		return "nobody can take over: " + why
+	}
+	return heir + " is about to take over"
 }
 
 // electionText says what an election waits for.
@@ -148,7 +159,7 @@ func problems(cl topology.Cluster, now time.Time) []string {
 	}
 	for _, name := range hostNames(cl) {
 		state, _ := topology.Classify(cl, name, now)
-		if r, _, ok := cl.ReportOf(name); ok && state == topology.Online && r.Unable != "" {
+		if r, _, ok := cl.ReportOf(name); ok && state == topology.Online && r.Unable != "" && !r.Disk.Bad {
 			out = append(out, fmt.Sprintf("%s cannot become writer: %s", name, r.Unable))
 		}
 	}

@@ -79,6 +79,7 @@ func specFields(s topology.Spec) []field {
 		field{"timing.probe", s.Timing.Probe.String()},
 		field{"timing.probeLimit", s.Timing.ProbeLimit.String()},
 		field{"timing.misses", fmt.Sprint(s.Timing.Misses)},
+		field{"timing.disk", s.Timing.DiskLimit().String()},
 		field{"durability", string(s.Durability)},
 		field{"recovery.autoSetOnline", s.Recovery.AutoSetOnline.String()},
 		field{"recovery.flapCount", fmt.Sprint(s.Recovery.FlapCount)},

@@ -174,6 +174,11 @@ func TestStatusCheckHasExitCodes(t *testing.T) {
 		{"mysqld of the writer is down", func(c *topology.Cluster) {
 			change(c, "db1", func(r *topology.Report) { r.MySQL = topology.Health{Why: "no process"} })
 		}, Quorum{3, 3}, ExitCrit},
+		{"the disk of the writer takes no writes", func(c *topology.Cluster) {
+			change(c, "db1", func(r *topology.Report) {
+				r.Disk = topology.Disk{Failing: "no space left on device", Bad: true}
+			})
+		}, Quorum{3, 3}, ExitCrit},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cl := shop()

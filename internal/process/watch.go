@@ -54,6 +54,10 @@ func Watch(ctx context.Context, inc topology.Incarnation) (<-chan struct{}, erro
 // that belongs to another run meanwhile is left alone, and that is nil: the run
 // asked for is dead. The context bounds the wait only; the signal is sent
 // regardless, for a fence must not be lost to a late deadline.
+//
+// A run whose threads all hang in the kernel, as before a stalled disk, does not
+// end before they come back from there, but none of them will execute an
+// instruction of its own again: it counts as dead. Its sockets stay open.
 func Kill(ctx context.Context, inc topology.Incarnation) error {
 	h, err := open(inc)
 	if errors.Is(err, ErrGone) {
@@ -65,7 +69,7 @@ func Kill(ctx context.Context, inc topology.Incarnation) error {
 	if err := unix.PidfdSendSignal(h.fd, unix.SIGKILL, nil, 0); err != nil && !isNoProcess(err) {
 		return errors.Join(fmt.Errorf("kill %s: %w", inc, err), h.close())
 	}
-	return errors.Join(h.wait(ctx), h.close())
+	return errors.Join(h.waitKilled(ctx), h.close())
 }
 
 // handle pins one run: its pid cannot come to mean another one.
