@@ -41,9 +41,9 @@ var races = []Kind{PlaceBid, ClaimVIP}
 // serves by promises itself it may claim again: all others left that one to it.
 func (v *View) allowed(acts []Action) []Action {
 	return slices.DeleteFunc(acts, func(a Action) bool {
-		return v.Probe.Disk.Bad && slices.Contains(writesDisk, a.Kind) ||
-			v.Failsafe.Run > 0 && slices.Contains(breaks, a.Kind) ||
+		return v.Failsafe.Run > 0 && slices.Contains(breaks, a.Kind) ||
 			!v.Failsafe.Etcd && slices.Contains(races, a.Kind) ||
+			v.Probe.Disk.Bad && slices.Contains(writesDisk, a.Kind) ||
 			v.Failsafe.Claim > 0 && a.Kind == ClaimVIP && !slices.Contains(v.kept(), a.VIPs[0])
 	})
 }
