@@ -40,6 +40,8 @@ const (
 	limitWait   = 2 * time.Second // for a relay log; asked again as long as the rule holds
 	limitRow    = 30 * time.Second
 	limitRewind = 15 * time.Minute // it is archived, undone and, when cut short, ended by the next one
+	limitClone  = 48 * time.Hour   // a silent donor ends it after seconds
+	limitPlace  = 30 * time.Minute // stop, moves, start; taken up again where it stopped
 	limitReplay = 30 * time.Second // taken up again where it stopped
 
 	fencePause = 20 * time.Millisecond // between two tries of a fence that does not work
@@ -81,6 +83,9 @@ var hands = map[topology.Kind]hand{
 	topology.SetSemi:      {do: (*Agent).setSemi, limit: limitServer, fresh: true},
 	topology.Rewind:       {do: (*Agent).rewind, limit: limitRewind, fresh: true},
 	topology.EndRejoin:    {do: (*Agent).endRejoin, limit: limitEtcd, event: true},
+	topology.CloneHost:    {do: (*Agent).cloneHost, limit: limitClone},
+	topology.ReplaceData:  {do: (*Agent).replaceData, limit: limitPlace, fresh: true},
+	topology.DropData:     {do: (*Agent).dropData, limit: limitRewind},
 	topology.ClaimVIP:     {do: (*Agent).claimVIP, limit: limitServer, event: true},
 	topology.GiveUpVIP:    {do: (*Agent).giveUpVIP, limit: limitServer, event: true},
 	topology.SetVIPs:      {do: (*Agent).setVIPs, limit: limitServer},

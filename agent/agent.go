@@ -56,6 +56,9 @@ type Agent struct {
 	remembered *remembered
 	foreign    foreign
 	failsafe   *failsafe
+	clones     *cloner
+	copier     copier
+	view       atomic.Pointer[topology.View] // of the last turn, for who gives a copy
 
 	life      context.Context // of the process: terms are its children
 	door      door
@@ -154,6 +157,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return a.askOthers(ctx) })
 	group.Go(func() error { return a.answerOthers(ctx, a.self) })
 	group.Go(func() error { return a.keep(ctx) })
+	group.Go(func() error { return a.clones.survey(ctx) })
 	watcher := a.client.NewWatcher()
 	a.in.clusters = watcher.Changes()
 	group.Go(func() error { return watcher.Run(ctx) })
@@ -180,6 +184,7 @@ func (a *Agent) publish(v topology.View) {
 		a.reignOf.Store(int64(v.Term.Epoch))
 	}
 	a.failsafe.publish(v)
+	a.view.Store(&topology.View{Now: v.Now, Self: v.Self, ID: v.ID, Cluster: v.Cluster, Probe: v.Probe, Term: v.Term})
 	a.lastProbe.Store(v.Probe)
 	if me, ok := v.Cluster.Spec.Value.Host(v.Self); ok {
 		a.address.Store(me.Address.String())

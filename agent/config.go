@@ -21,9 +21,12 @@ type Config struct {
 	Etcd    EtcdConfig  `yaml:"etcd"`
 	MySQL   MySQLConfig `yaml:"mysql"`
 	Peer    PeerConfig  `yaml:"peer"`
-	State   string      `yaml:"state"` // survives a reboot
-	RunDir  string      `yaml:"run"`   // does not
-	Fence   string      `yaml:"fence"` // on the port of clients: FenceNFT, or FenceNone
+
+	Service ServiceConfig `yaml:"service"`
+
+	State  string `yaml:"state"` // survives a reboot
+	RunDir string `yaml:"run"`   // does not
+	Fence  string `yaml:"fence"` // on the port of clients: FenceNFT, or FenceNone
 }
 
 // EtcdConfig says where etcd is, nearest member first.
@@ -43,6 +46,7 @@ type MySQLConfig struct {
 	ReplicationUser         string `yaml:"replicationUser"`
 	ReplicationPasswordFile string `yaml:"replicationPasswordFile"`
 	Datadir                 string `yaml:"datadir"`
+	DefaultsFile            string `yaml:"defaultsFile"` // that mysqld is started with; empty: the usual ones
 }
 
 // The kinds of fence that a file may ask for.
@@ -55,9 +59,10 @@ const (
 func defaults() Config {
 	return Config{
 		State: "/var/lib/mmm", RunDir: "/run/mmm", Fence: FenceNFT,
-		MySQL: MySQLConfig{Socket: "/run/mysqld/mysqld.sock", User: "mmm_agent", ReplicationUser: "repl", Datadir: "/var/lib/mysql"},
-		Peer:  PeerConfig{Port: peerPort},
-		Etcd:  EtcdConfig{Endpoints: []string{"http://127.0.0.1:2379"}},
+		MySQL:   MySQLConfig{Socket: "/run/mysqld/mysqld.sock", User: "mmm_agent", ReplicationUser: "repl", Datadir: "/var/lib/mysql"},
+		Peer:    PeerConfig{Port: peerPort},
+		Service: defaultService(),
+		Etcd:    EtcdConfig{Endpoints: []string{"http://127.0.0.1:2379"}},
 	}
 }
 
@@ -87,6 +92,9 @@ func (c Config) validate() error {
 		return fmt.Errorf("`fence` is %q: leave it out, which means %s, or write %s, and a dead agent will leave its port open", c.Fence, FenceNFT, FenceNone)
 	case len(c.Etcd.Endpoints) == 0:
 		return errors.New("`etcd.endpoints` is empty: list the etcd members, nearest first")
+	}
+	if err := c.Service.validate(); err != nil {
+		return err
 	}
 	for _, e := range c.Etcd.Endpoints {
 		if err := c.Etcd.check(e); err != nil {

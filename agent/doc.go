@@ -10,6 +10,9 @@
 // makes the winner a source, writes the epoch row and opens; act_follow.go
 // points the others at it; act_vip.go moves the reader addresses.
 //
+// A host that nothing else brings back fetches a copy of another and puts it in
+// place of its data in act_clone.go; donate.go is the other side.
+//
 // Goroutines, all started by Run and waited for there:
 //
 //	loop       owns the state; everybody else sends it values          loop.go
@@ -29,6 +32,7 @@
 //	inspect    reads the settings of each new run of mysqld            open.go
 //	keep       marks the log files of each new run of mysqld, reads what
 //	           was kept of an earlier one                              kept.go
+//	survey     measures the space that a copy of this host takes       clone.go
 //	askOthers  asks the other hosts for promises while etcd is away    failsafe.go
 //	answerOthers  answers them when they ask                           promise.go
 //	leader     keeps etcd's leadership off the writer's host           leader.go

@@ -186,6 +186,10 @@ func (d *fakeDB) Rewind(ctx context.Context, r dbops.Rewind) (dbops.Rewound, err
 	return dbops.Rewound{GTIDs: []string{"0-3-9"}, Archive: "/archive", Own: r.OnlyOwn}, err
 }
 
+func (d *fakeDB) TakePosition(ctx context.Context, _ string, state gtid.State) error {
+	return d.do(ctx, "take-position", func(p *topology.Probe) { p.Position, p.State = state.Position(), state })
+}
+
 func (d *fakeDB) StopIO(ctx context.Context) error {
 	return d.do(ctx, "stop-io", func(p *topology.Probe) { p.Replication.IO = "No" })
 }

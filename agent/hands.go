@@ -38,6 +38,7 @@ type database interface {
 	Rewind(ctx context.Context, r dbops.Rewind) (dbops.Rewound, error)
 	WaitForNobody(ctx context.Context) error
 	WaitAgain(ctx context.Context) (gtid.Set, error)
+	TakePosition(ctx context.Context, datadir string, state gtid.State) error
 	Replay(ctx context.Context, datadir string, run topology.Incarnation) error
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/etcdembed"
+	"github.com/mmm-ha/mmm/internal/clone"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/internal/peer"
@@ -72,8 +73,10 @@ func (a *Agent) openFailsafe() error {
 	if err != nil {
 		return err
 	}
-	a.failsafe = newFailsafe(key, promises, peer.NewClient(peer.ClientOptions{Self: a.id, Key: key, TLS: conf}), a.log)
-	return nil
+	client := peer.NewClient(peer.ClientOptions{Self: a.id, Key: key, TLS: conf})
+	a.failsafe, a.copier = newFailsafe(key, promises, client, a.log), client
+	a.clones, err = openCloner(clone.Dirs{Data: a.opt.MySQL.Datadir, State: a.opt.State}, a.log)
+	return err
 }
 
 // openServer reaches mysqld. A server that is down, hangs or is full is no error:
@@ -98,7 +101,7 @@ func (a *Agent) openServer(ctx context.Context) error {
 	}
 	a.db = a.server
 	a.prober = newProber(a.db, a.opt.MySQL.Datadir, a.log, func(p topology.Probe) { latest(a.in.probes, p) })
-	a.prober.state = a.opt.State
+	a.prober.state, a.prober.clones = a.opt.State, a.clones
 	return nil
 }
 

@@ -32,6 +32,7 @@ type prober struct {
 	state  string // directory that survives a reboot
 	fresh  *newcomer
 	disk   *diskWatch
+	clones *cloner
 
 	mu       sync.Mutex
 	period   time.Duration
@@ -127,6 +128,7 @@ func (p *prober) judge(reading topology.Probe) *topology.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reading.Problems, reading.Unfinished, reading.Disk = p.problems, dbops.Unfinished(p.state), p.disk.now()
+	p.clones.show(&reading)
 	if reading.Incarnation == p.asked.run && reading.Position.String() == p.asked.position {
 		reading.Kept = p.kept
 	}
@@ -149,6 +151,7 @@ func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topo
 	if p.last.Incarnation == "" || !alive(p.last.Incarnation) {
 		p.misses = 0
 		p.last = topology.Probe{At: began, Incarnation: reading.Incarnation, PID: reading.PID, Why: orElse(reading.Why, "mysqld is not running"), Disk: p.disk.now()}
+		p.clones.show(&p.last)
 		return p.last
 	}
 	if !full {
@@ -158,6 +161,7 @@ func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topo
 		p.last.Up, p.last.Why = false, orElse(reading.Why, "no answer")
 	}
 	p.last.At, p.last.Disk = began, p.disk.now()
+	p.clones.show(&p.last)
 	return p.last
 }
 

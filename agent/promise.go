@@ -29,7 +29,7 @@ func (a *Agent) answerOthers(ctx context.Context, address netip.Addr) error {
 		return err
 	}
 	server := peer.NewServer(peer.ServerOptions{
-		Self: a.id, Key: a.failsafe.key, TLS: conf, Log: a.log, Promise: a.promise,
+		Self: a.id, Key: a.failsafe.key, TLS: conf, Log: a.log, Promise: a.promise, Donate: a.donate,
 		KeyOf: func(id topology.HostID) string { return a.failsafe.others().keys[id] },
 		Known: func(addr netip.Addr) bool { return a.failsafe.others().addresses[addr] },
 		Clock: a.clock.Uptime,

@@ -8,7 +8,7 @@
 # one, it is kept from starting, so no port is taken and nothing is left running.
 set -euo pipefail
 
-packages=(mariadb-server-core mariadb-client-core mariadb-client iproute2 nftables iputils-arping etcd-client procps util-linux)
+packages=(mariadb-server-core mariadb-client-core mariadb-client iproute2 nftables iputils-arping etcd-client procps util-linux mariadb-backup)
 case "${1-}" in
 "") ;;
 --bench) packages+=(keepalived) ;;

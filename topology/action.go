@@ -33,6 +33,7 @@ const (
 	Follow       Kind = "follow"          // replicate from the writer
 	StartSQL     Kind = "start-sql"       // the SQL thread runs while the IO thread lives
 	Rewind       Kind = "rewind"          // archive what the writer never had, and go back to before (R47)
+	ReplaceData  Kind = "replace"         // stop mysqld, put a copy in place of its data, start it, set its positions (R48)
 	SetSemi      Kind = "set-semi"        // acknowledge, or stop acknowledging (R22, R39)
 	SetSource    Kind = "set-source"      // commits wait for acknowledgements, or no longer (R22, R24)
 	Drain        Kind = "drain"           // planned switchover: stop writing here (R42)
@@ -61,6 +62,10 @@ const (
 	GiveUpVIP Kind = "give-up"  // the address, then readers/<vip>
 	SetVIPs   Kind = "set-vips" // the addresses that this host answers for
 
+	// LaneClone: they touch nothing that the server uses.
+	CloneHost Kind = "clone"     // fetch and prepare a copy of another host
+	DropData  Kind = "drop-data" // remove a copy that is not wanted, or the data from before
+
 	// LaneVIP, too: they move the port of a host that is not the writer.
 	OpenReaders Kind = "open-for-readers" // without end, after read_only was read once more (R9)
 	ClosePort   Kind = "close-port"
@@ -76,6 +81,7 @@ const (
 	LaneRow
 	LaneRecord
 	LaneVIP
+	LaneClone // may take hours; nothing waits for it
 )
 
 // Lane says which queue the kind waits in.
@@ -89,6 +95,8 @@ func (k Kind) Lane() Lane {
 		return LaneRecord
 	case ClaimVIP, GiveUpVIP, SetVIPs, OpenReaders, ClosePort:
 		return LaneVIP
+	case CloneHost, DropData:
+		return LaneClone
 	default:
 		return LaneServer
 	}
@@ -114,9 +122,10 @@ type Action struct {
 	On       bool      // for SetSemi and SetSource
 	Line     gtid.Line // for Rewind: of the writer
 	OnlyOwn  bool      // for Rewind: nothing but the cluster's own rows
-	Of       string    // for Rewind: what it repairs, for Refusal
+	Of       string    // for Rewind: what it repairs, for Refusal; for CloneHost the cluster's id; for ReplaceData why the data from before are kept
+	Key      string    // for CloneHost: public key of the other host
 	Bid      *Bid      // own bid to withdraw first (R29)
-	BidRev   Rev
+	BidRev   Rev       // of it; of the order, for EndRejoin, CloneHost and ReplaceData
 	Guards   Guards
 	Phase    *Phase
 	Reign    *Reign

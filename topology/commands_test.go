@@ -50,7 +50,11 @@ func (t *teller) command(line string) error {
 			return do(t, args)
 		}
 	}
-	if do, ok := hostFaults[name]; ok && len(args) > 0 {
+	do, ok := hostFaults[name]
+	if !ok {
+		do, ok = cloneFaults[name]
+	}
+	if ok && len(args) > 0 {
 		h, err := t.w.host(args[0])
 		if err != nil {
 			return err

@@ -118,7 +118,7 @@ func (v *View) resting(a Action) bool {
 // Rules is the table, in order. The first group fences and stops there; then
 // come a disk that fails, promises, its port, what this host remembers, its reign, elections, following,
 // addresses.
-var Rules = slices.Concat(fenceRules, diskRules, failsafeRules, portRules, memoryRules, orderRules, aloneRules, reignRules, lossRules, tailRules, electionRules, rejoinRules, followRules, vipRules)
+var Rules = slices.Concat(fenceRules, diskRules, failsafeRules, portRules, memoryRules, orderRules, aloneRules, reignRules, lossRules, tailRules, electionRules, rejoinRules, cloneRules, followRules, vipRules)
 
 func one(a Action) []Action { return []Action{a} }
 

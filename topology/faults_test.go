@@ -23,6 +23,7 @@ var faults = map[string]func(*teller, []string) error{
 	"outage":    outage,
 	"ask":       ask,
 	"etcd-back": etcdBack,
+	"roomy":     func(t *teller, _ []string) error { t.w.roomy(); return nil },
 	"vacant":    func(t *teller, _ []string) error { t.w.vacate(); return nil },
 	// write N [reaches HOST...]: clients write; without a list all attached replicas get it.
 	"write": func(t *teller, args []string) error {

@@ -59,6 +59,8 @@ func (w *world) do(h *host, a Action) error {
 		return w.doRecord(h, a)
 	case LaneVIP:
 		return w.doVIP(h, a)
+	case LaneClone:
+		return w.doClone(h, a)
 	case LaneRow:
 		seq := end(h.log).Highest() + 1
 		if a.Kind == WriteRow {
@@ -192,6 +194,9 @@ func (w *world) doVIP(h *host, a Action) error {
 }
 
 func (w *world) doServer(h *host, a Action) error {
+	if a.Kind == ReplaceData {
+		return w.replace(h, a)
+	}
 	if (h.inc == "" || h.hung) && a.Kind != Adopt && a.Kind != Campaign {
 		return errors.New("mysqld does not answer")
 	}

@@ -36,6 +36,9 @@ func (w *world) past(h *host, p Probe) Past {
 	if h.seen.Refused.Why != "" {
 		out.Repair = &Repair{Refused: h.seen.Refused.Why}
 	}
+	if h.copy.said != nil {
+		out.Repair = h.copy.said
+	}
 	return out
 }
 

@@ -105,6 +105,9 @@ type Report struct {
 	Disk        Disk        `json:"disk,omitzero"`      // of the datadir
 	Checks      []Check     `json:"checks,omitempty"`   // with hysteresis, counted by the host itself
 
+	Space   Space  `json:"space,omitzero"`    // what a copy takes, and what is free for one
+	NoTools string `json:"noTools,omitempty"` // why this host can give no copy and take none; empty: it can
+
 	Past // what it holds, beside what the writer holds
 }
 

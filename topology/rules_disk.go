@@ -53,7 +53,7 @@ func (v *View) diskFailed() bool {
 // writesDisk are the actions that make mysqld write down what it does before it
 // answers: on a disk that takes no writes each would hang, and hang what looks at
 // the server with it.
-var writesDisk = []Kind{Follow, Reattach, Rewind, Replay, StartSQL, Fetch}
+var writesDisk = []Kind{Follow, Reattach, Rewind, Replay, StartSQL, Fetch, CloneHost, ReplaceData}
 
 // Successor names a host that would be elected if the writer gave its reign up
 // now and was not heard of again, or says why there may be none. It is strict: who

@@ -13,7 +13,7 @@ var memoryRules = []Rule{
 		Name: "join",
 		Doc:  "A host that the cluster has never met writes down who it is.",
 		When: when("the host joins the cluster", func(v *View) bool {
-			return !v.memory().Present() && v.Probe.Up
+			return !v.memory().Present() && (v.Probe.Up || v.Probe.NoData)
 		}),
 		Then: func(v *View) []Action {
 			return v.remember(Memory{ID: v.ID, Key: v.Failsafe.Key, Cleared: v.Probe.Incarnation, Seen: v.Probe.Incarnation, Since: v.Now})
@@ -23,7 +23,7 @@ var memoryRules = []Rule{
 		Name: "new-identity",
 		Doc:  "Another host bears a known name (a new datadir): nothing that was promised under the name holds for it (R48).",
 		When: when("a new datadir bears this name", func(v *View) bool {
-			return v.memory().Present() && v.memory().Value.ID != v.ID && v.Probe.Up
+			return v.memory().Present() && v.memory().Value.ID != v.ID && v.Probe.Up || v.emptied()
 		}),
 		Then: func(v *View) []Action {
 			return v.remember(Memory{ID: v.ID, Key: v.Failsafe.Key, Seen: v.Probe.Incarnation, Since: v.Now, Why: "a new datadir bears this name", Fresh: v.Cluster.Reign.Present()})
@@ -69,6 +69,12 @@ var memoryRules = []Rule{
 			return v.remember(m)
 		},
 	},
+}
+
+// emptied reports whether a new datadir bears a known name and holds nothing that
+// a server could start with, so that nobody waits for one to answer (R48).
+func (v *View) emptied() bool {
+	return v.memory().Present() && v.memory().Value.ID != v.ID && v.Probe.NoData
 }
 
 func (v *View) memory() Entry[Memory] { return v.Cluster.Memories[v.Self] }

@@ -385,6 +385,8 @@ func (v *View) leaves(id HostID) string {
 		return "cannot go on replicating: " + ended(v.Cluster, e.Value)
 	case len(e.Value.Foreign) > 0:
 		return "holds " + e.Value.Foreign[len(e.Value.Foreign)-1] + ", which this host never had"
+	case e.Value.Repair != nil && e.Value.Repair.Away:
+		return "is about to become a copy of another host"
 	case !member:
 		return "is no longer in the cluster file"
 	default:
@@ -470,7 +472,8 @@ func fitAcker(c Cluster, rep Report) bool {
 	_, id, _ := c.ReportOf(rep.Name)
 	_, lost := GivenUp(c, id)
 	joined := c.Memories[rep.Name].Value.ID == id // before that nobody knows whether its datadir is new (R48)
-	return member && joined && !lost && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
+	away := rep.Repair != nil && rep.Repair.Away
+	return member && joined && !lost && !away && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
 		c.Intents[rep.Name].Value.Want != WantOffline && ended(c, rep) == "" && !Judge(c, rep.Name).Bad()
 }
 

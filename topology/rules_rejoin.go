@@ -14,6 +14,8 @@ type RejoinPolicy string
 const (
 	RejoinManual RejoinPolicy = "manual" // nothing else: `mmmctl rejoin HOST` orders it
 	RejoinRewind RejoinPolicy = "rewind" // take back what the writer never had, where that can be undone
+
+	RejoinReclone RejoinPolicy = "reclone" // the same, and where it cannot be, or data are lacking, become a copy of another host
 )
 
 // rejoinRules bring back a host that the writer cannot feed as it is.
@@ -59,7 +61,7 @@ var rejoinRules = []Rule{
 		Name: "end-rewind",
 		Doc:  "A rewind that was interrupted is ended before anything else is made of this host.",
 		When: when("a rewind of this host was interrupted", func(v *View) bool {
-			return v.Probe.Unfinished && v.Probe.Up && v.Probe.ReadOnly && !v.Probe.SemiSource && v.Term.Epoch == 0 && !v.rewinds() && !v.busy(Rewind)
+			return v.Probe.Unfinished && !v.Probe.Clone.Unfinished() && v.Probe.Up && v.Probe.ReadOnly && !v.Probe.SemiSource && v.Term.Epoch == 0 && !v.rewinds() && !v.busy(Rewind)
 		}),
 		Then: func(v *View) []Action {
 			line, _ := LineOf(v.Cluster)
@@ -86,7 +88,7 @@ var rejoinRules = []Rule{
 		When: func(v *View) (string, bool) {
 			j, order := v.judgement(), v.Cluster.Rejoins[v.Self]
 			refused := v.Seen.Refused.Of == v.repair()
-			return wordOr(map[bool]string{true: v.Seen.Refused.Why}[refused], j.Why), order.Present() && v.replica() && j.Standing != "" && (!j.Bad() && !v.entombed() || refused)
+			return wordOr(map[bool]string{true: v.Seen.Refused.Why}[refused], j.Why), order.Present() && v.replica() && j.Standing != "" && order.Value.How != RejoinReclone && (!j.Bad() && !v.entombed() || refused)
 		},
 		Then: func(v *View) []Action {
 			order := v.Cluster.Rejoins[v.Self]
@@ -98,8 +100,12 @@ var rejoinRules = []Rule{
 // RejoinOrder is key rejoin/<name>: an operator orders a host brought back.
 type RejoinOrder struct {
 	How RejoinPolicy `json:"how"`
-	Who string       `json:"who,omitempty"`
-	Why string       `json:"why,omitempty"`
+
+	From   string `json:"from,omitempty"`   // of RejoinReclone: who gives the copy; empty: any healthy replica
+	Writer bool   `json:"writer,omitempty"` // the writer may give it, when nobody else can
+
+	Who string `json:"who,omitempty"`
+	Why string `json:"why,omitempty"`
 }
 
 // entombed reports whether a tombstone still names this host. Until it does not,
@@ -211,6 +217,8 @@ func (v *View) void() bool {
 // acknowledged, or nothing.
 func (v *View) unproven() string {
 	switch foreign := v.Seen.Suspect.Confirmed(v.Now); {
+	case v.Probe.Clone.Unfinished():
+		return "a copy is on its way into place of its data"
 	case v.Probe.Unfinished:
 		return "a rewind of it was interrupted"
 	case unproven(v.Probe.Replication) != "" && !forgets(v.Cluster, v.Probe.Replication.Error):
@@ -233,6 +241,7 @@ func (v *View) RepairOf() *Repair {
 	if v.Seen.Refused.Of == v.repair() {
 		r.Refused = v.Seen.Refused.Why
 	}
+	r = v.cloneRepair(r)
 	if r == (Repair{}) {
 		return nil
 	}

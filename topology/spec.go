@@ -115,6 +115,8 @@ type Recovery struct {
 	FlapCount     int          `json:"flapCount"`
 	FlapDuration  Duration     `json:"flapDuration"`
 	Rejoin        RejoinPolicy `json:"rejoin,omitempty"` // what a host that cannot follow does by itself
+
+	CloneRate int64 `json:"cloneRate,omitempty"` // most that a host gives of a copy, in MiB a second; 0: no limit
 }
 
 // Checks are the limits of MMM's replication checks.

@@ -65,7 +65,7 @@ var StateRules = []StateRule{
 		if h.report.Disk.Bad { // what it waits for; a replica that cannot write its relay log answers nobody
 			why += "; " + h.report.Disk.Why()
 		}
-		return Reason(why), !h.report.MySQL.Up
+		return Reason(why + h.repairing()), !h.report.MySQL.Up
 	}},
 	{"writer", Online, "The writer is ONLINE as long as its mysqld answers; replication checks do not apply to it.", func(h hostFacts) (Reason, bool) {
 		return "it is the writer", h.writer
@@ -91,6 +91,10 @@ var StateRules = []StateRule{
 		}
 		return h.parted(j), true
 	}},
+	{"replaced", AwaitingRecovery, "The data of the host are being replaced by a copy of another one; nobody counts on it meanwhile.", func(h hostFacts) (Reason, bool) {
+		r := h.report.Repair
+		return Reason("its data are being replaced" + h.repairing()), r != nil && r.Away
+	}},
 	{"threads", ReplicationFail, "Replication is down: a thread is stopped, cannot connect, or follows the wrong host (`rep_threads`).", func(h hostFacts) (Reason, bool) {
 		c := h.check(CheckThreads)
 		return Reason("replication is down: " + c.Message), !c.OK
@@ -105,7 +109,7 @@ var StateRules = []StateRule{
 		c := h.check(CheckBacklog)
 		return Reason("replication lags: " + c.Message), !c.OK
 	}},
-	{"well", Online, "Everything is well.", func(hostFacts) (Reason, bool) { return "all checks are good", true }},
+	{"well", Online, "Everything is well.", func(h hostFacts) (Reason, bool) { return Reason("all checks are good" + h.doing()), true }},
 }
 
 // Classify computes the state of a host, and why, from what the cluster says of
@@ -157,17 +161,36 @@ func (h hostFacts) awaiting() Reason {
 
 // parted says what keeps the host from following, and what becomes of it.
 func (h hostFacts) parted(j Judgement) Reason {
-	out := j.text()
+	out := j.text() + h.repairing()
 	r := h.report.Repair
-	switch {
-	case r != nil && r.Doing != "":
-		out += "; it " + r.Doing
-	case r != nil && r.Refused != "":
-		out += "; not repaired by itself: " + r.Refused
-	case j.Standing == Short:
+	if j.Standing == Short && (r == nil || r.Doing == "" && r.Refused == "") {
 		out += "; it needs a copy of another host"
 	}
 	return Reason(out)
+}
+
+// doing is repairing of a host that is well: why it does nothing is of no interest.
+func (h hostFacts) doing() string {
+	if r := h.report.Repair; r == nil || r.Doing == "" {
+		return ""
+	}
+	return h.repairing()
+}
+
+// repairing says what a host does to come back, or why it does nothing.
+func (h hostFacts) repairing() string {
+	switch r := h.report.Repair; {
+	case r == nil:
+		return ""
+	case r.Doing != "" && r.Since.IsZero():
+		return "; it " + r.Doing
+	case r.Doing != "":
+		return "; it " + r.Doing + ": " + Progress(r.Bytes, r.Total, r.Since, h.now)
+	case r.Refused != "":
+		return "; not repaired by itself: " + r.Refused
+	default:
+		return ""
+	}
 }
 
 // flapping reports whether the host left ONLINE too often of late.

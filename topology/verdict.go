@@ -49,6 +49,8 @@ type Repair struct {
 	Bytes   int64     `json:"bytes,omitempty"`   // copied so far
 	Total   int64     `json:"total,omitempty"`   // as far as it can be told
 	Since   time.Time `json:"since,omitzero"`
+	Away    bool      `json:"away,omitempty"` // its data are about to be replaced: nobody is to count on it
+	Old     string    `json:"old,omitempty"`  // data from before that a copy replaced and that were kept, and why
 }
 
 // Judge says how a host stands beside the present writer. It is a function of

@@ -48,7 +48,11 @@ type Probe struct {
 	Epoch       EpochRow     // highest row of mmm.epoch; zero when there is none
 	State       gtid.State   // @@gtid_binlog_state
 	Joints      []gtid.Joint // of the last reigns whose rows are in mmm.epoch
-	Unfinished  bool         // a rewind was begun and must be ended first
+	Unfinished  bool         // a rewind, or the replacing of all data, was begun and must be ended first
+	Clone       Clone        // how far a copy of another host is
+	NoData      bool         // no process, and the datadir holds no data
+	Space       Space        // for copies
+	NoTools     string       // why copies can be neither given nor taken; empty: they can
 	Problems    []string     // settings that forbid managing this server, each with its fix
 	Kept        []Kept       // earlier runs of which nothing is lost, newest first
 	Disk        Disk         // of the datadir, whether or not mysqld runs

@@ -70,6 +70,7 @@ type host struct {
 	lease  LeaseID
 	kept   promises // by which it goes on without etcd, and that it made to others
 	key    string   // with which it signs
+	copy   copying
 	frozen *Cluster // what an agent without etcd saw last
 	watch  *Cluster // what a watch that stands still has shown
 	term   Term
@@ -279,12 +280,12 @@ func (w *world) replication(h *host) Replication {
 // probe is what the agent sees of its mysqld.
 func (w *world) probe(h *host) Probe {
 	if h.inc == "" {
-		return Probe{At: w.now, Why: h.why, Disk: h.disk}
+		return Probe{At: w.now, Why: h.why, Disk: h.disk, Clone: h.copy.Clone, NoData: h.copy.noData, Unfinished: h.copy.Unfinished()}
 	}
 	return Probe{At: w.now, Incarnation: h.inc, Up: !h.hung, Why: h.why, ServerID: h.server, ReadOnly: !h.writable,
 		Position: end(h.log[:h.done]), Applied: end(h.log[:h.done]), Received: end(h.log), Replication: w.replication(h),
 		SemiSource: h.counts, Waiting: h.waiting, Epoch: w.row(h.log[:h.committed()]), Problems: h.problems,
-		State: stateOf(h.log[:h.done]), Joints: w.joints(h.log[:h.committed()]), Unfinished: h.halfway, Kept: h.keptRuns(), Disk: h.disk}
+		State: stateOf(h.log[:h.done]), Joints: w.joints(h.log[:h.committed()]), Unfinished: h.halfway || h.copy.Unfinished(), Kept: h.keptRuns(), Disk: h.disk, Clone: h.copy.Clone}
 }
 
 func (w *world) report(h *host) Report {
@@ -298,7 +299,10 @@ func (w *world) report(h *host) Report {
 	case len(h.problems) > 0:
 		r.Unable = h.problems[0]
 	}
-	r.Past = w.past(h, p)
+	r.Past, r.Space = w.past(h, p), h.copy.space
+	if r.Space != (Space{}) {
+		r.Peer = 9989
+	}
 	for _, name := range []string{CheckPing, CheckMySQL, CheckThreads, CheckBacklog} {
 		if c, ok := h.checks[name]; ok {
 			r.Checks = append(r.Checks, c)
@@ -369,6 +373,12 @@ func (w *world) look() {
 	c := w.cluster()
 	for _, h := range w.hosts {
 		w.remember(h, c)
+	}
+	for _, h := range w.hosts {
+		if h.copy.space != (Space{}) {
+			v := w.view(h, c)
+			h.copy.said = v.RepairOf()
+		}
 	}
 }
 

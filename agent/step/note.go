@@ -111,6 +111,15 @@ func Rewound(archive string) Note {
 	}
 }
 
+// Replaced notes that this host has other data now: what was found in the ones
+// before says nothing of them. rev is of the last thing that was written.
+func Replaced(rev topology.Rev) Note {
+	return func(s *State) {
+		Wrote(rev)(s)
+		s.Seen.Suspect, s.Seen.Refused = topology.Suspicion{}, topology.Refusal{}
+	}
+}
+
 // Refused notes a repair that is not possible, so that it is not tried again.
 func Refused(r topology.Refusal) Note {
 	return func(s *State) { s.Seen.Refused = r }

@@ -24,7 +24,7 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 		Incarnation: p.Incarnation, MySQL: topology.Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly,
 		Replication: p.Replication, Position: p.Position, Received: p.Received, EpochRow: s.ownEpoch(p),
 		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks), Stuck: stuck,
-		Past: s.past, Asked: s.Seen.Asked, Disk: p.Disk,
+		Past: s.past, Asked: s.Seen.Asked, Disk: p.Disk, Space: p.Space, NoTools: p.NoTools,
 	}
 	v := s.View(Reading{})
 	r.Awaits = v.Awaits()
@@ -75,8 +75,19 @@ func SameFacts(a, b topology.Report) bool {
 	a.Position, b.Position = gtid.Set{}, gtid.Set{}
 	a.Received, b.Received = gtid.Set{}, gtid.Set{}
 	a.Lag, b.Lag = nil, nil
+	a.Space, b.Space = topology.Space{}, topology.Space{}
+	a.Repair, b.Repair = withoutProgress(a.Repair), withoutProgress(b.Repair)
 	a.Checks, b.Checks = verdicts(a.Checks), verdicts(b.Checks)
 	return reflect.DeepEqual(a, b)
+}
+
+func withoutProgress(r *topology.Repair) *topology.Repair {
+	if r == nil {
+		return nil
+	}
+	out := *r
+	out.Bytes, out.Total = 0, 0
+	return &out
 }
 
 func verdicts(in []topology.Check) []topology.Check {

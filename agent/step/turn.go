@@ -2,6 +2,7 @@ package step
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -51,7 +52,7 @@ func (s *State) View(r Reading) topology.View {
 // Busy lists the actions in flight, most urgent lane first.
 func (s *State) Busy() []topology.Kind {
 	var out []topology.Kind
-	for lane := topology.LaneFence; lane <= topology.LaneVIP; lane++ {
+	for lane := topology.LaneFence; lane <= topology.LaneClone; lane++ {
 		if a, runs := s.running[lane]; runs {
 			out = append(out, a.Kind)
 		}
@@ -60,8 +61,9 @@ func (s *State) Busy() []topology.Kind {
 }
 
 // Begin puts an action in its lane; ok is false when the lane is taken. What
-// fences waits for no lane but its own and ends whatever else runs: those lanes
-// must be cut short at once, and stay taken until their outcomes are in.
+// fences waits for no lane but its own and ends whatever else runs, but for a
+// copy that comes, which touches nothing that is fenced: those lanes must be cut
+// short at once, and stay taken until their outcomes are in.
 func (s *State) Begin(a topology.Action) (ends []topology.Lane, ok bool) {
 	lane := a.Kind.Lane()
 	if _, taken := s.running[lane]; taken {
@@ -69,6 +71,7 @@ func (s *State) Begin(a topology.Action) (ends []topology.Lane, ok bool) {
 	}
 	if lane == topology.LaneFence {
 		ends = s.others(lane)
+		ends = slices.DeleteFunc(ends, func(l topology.Lane) bool { return l == topology.LaneClone })
 		if s.Term.Epoch != 0 && a.Kind == topology.EndReign {
 			s.Term.Ending = true
 		}
@@ -83,7 +86,7 @@ func (s *State) Unfenced() []topology.Lane { return s.others(topology.LaneFence)
 
 func (s *State) others(than topology.Lane) []topology.Lane {
 	var out []topology.Lane
-	for lane := topology.LaneFence; lane <= topology.LaneVIP; lane++ {
+	for lane := topology.LaneFence; lane <= topology.LaneClone; lane++ {
 		if _, runs := s.running[lane]; runs && lane != than {
 			out = append(out, lane)
 		}

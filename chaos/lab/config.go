@@ -14,7 +14,10 @@ import (
 var agentYAML = template.Must(template.New("agent.yaml").Parse(`host: {{.Name}}
 cluster: {{.Cluster}}
 etcd: {endpoints: [{{.Endpoints}}], insecure: true}
-mysql: {socket: {{.Dir}}/mysqld.sock, user: {{.User}}, passwordFile: {{.Dir}}/agent.pw, replicationPasswordFile: {{.Dir}}/repl.pw, datadir: {{.Dir}}/data}
+mysql: {socket: {{.Dir}}/mysqld.sock, user: {{.User}}, passwordFile: {{.Dir}}/agent.pw, replicationPasswordFile: {{.Dir}}/repl.pw, datadir: {{.Dir}}/data, defaultsFile: {{.Dir}}/my.cnf}
+service:
+  stop: [sh, -c, "echo stop mysqld > {{.Dir}}/service; while kill -0 $(cat {{.Dir}}/mysqld.pid) 2>/dev/null; do sleep 0.05; done"]
+  start: [sh, -c, "echo start mysqld > {{.Dir}}/service"]
 state: {{.Dir}}/state
 run: {{.Dir}}/run
 `))

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/signal"
 	"sort"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,7 +41,7 @@ type unitState struct {
 // request is one line to the init, answer one line back.
 type request struct {
 	ID     int            `json:"id"`
-	Op     string         `json:"op"` // start, signal or list
+	Op     string         `json:"op"` // start, signal, listen or list
 	Spec   unitSpec       `json:"spec,omitzero"`
 	Name   string         `json:"name,omitempty"`
 	Signal syscall.Signal `json:"signal,omitempty"`
@@ -68,6 +70,9 @@ type supervisor struct {
 	units map[string]*unit
 	log   io.Writer
 	again chan restart
+
+	local   chan string // what a program of the host asks, see listen
+	listens bool
 }
 
 // restart is a due start; it is void when the unit was touched meanwhile.
@@ -106,7 +111,7 @@ func hostMain() error {
 			requests <- r
 		}
 	}()
-	s := &supervisor{units: make(map[string]*unit), log: os.Stderr, again: make(chan restart, 16)}
+	s := &supervisor{units: make(map[string]*unit), log: os.Stderr, again: make(chan restart, 16), local: make(chan string)}
 	out := json.NewEncoder(conn)
 	if err := out.Encode(answer{}); err != nil { // says "ready"
 		return fmt.Errorf("answer: %w", err)
@@ -122,6 +127,8 @@ func hostMain() error {
 			}
 		case <-ended:
 			s.reap()
+		case line := <-s.local:
+			s.asked(line)
 		case a := <-s.again:
 			if a.unit.want && a.attempt == a.unit.attempts && a.unit.state.PID == 0 {
 				a.unit.state.Restarts++
@@ -140,6 +147,8 @@ func (s *supervisor) serve(r request) answer {
 		err = s.start(r.Spec)
 	case "signal":
 		err = s.signal(r)
+	case "listen":
+		err = s.listen(r.Name)
 	case "list":
 	default:
 		err = fmt.Errorf("unknown request %q", r.Op)
@@ -186,6 +195,43 @@ func (s *supervisor) signal(r request) error {
 		return fmt.Errorf("signal %s: %w", r.Name, err)
 	}
 	return nil
+}
+
+// listen lets programs of the host ask as well, as an agent does of systemd: by a
+// line in a fifo, "stop UNIT" or "start UNIT".
+func (s *supervisor) listen(fifo string) error {
+	if s.listens {
+		return nil
+	}
+	if err := unix.Mkfifo(fifo, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("make %s: %w", fifo, err)
+	}
+	in, err := os.OpenFile(fifo, os.O_RDWR|unix.O_CLOEXEC, 0) // of two ends, so that it never ends
+	if err != nil {
+		return err
+	}
+	s.listens = true
+	go func() {
+		for lines := bufio.NewScanner(in); lines.Scan(); {
+			s.local <- lines.Text()
+		}
+	}()
+	return nil
+}
+
+// asked carries out what a program of the host asked; what cannot be done is said
+// in the log, and whoever asked sees that it was not.
+func (s *supervisor) asked(line string) {
+	word, name, _ := strings.Cut(line, " ")
+	err := fmt.Errorf("unknown request %q", line)
+	switch u := s.units[name]; {
+	case u == nil:
+	case word == "stop":
+		err = s.signal(request{Name: name, Signal: unix.SIGTERM, Hold: true})
+	case word == "start":
+		err = s.start(u.spec)
+	}
+	s.say("asked from within: %s: %v", line, err)
 }
 
 // launch forks what comes next for the unit: Pre, or the program itself.

@@ -124,6 +124,9 @@ func (b *Bed) startAgent(ctx context.Context, m *machine) error {
 		Log:   m.log(UnitAgent),
 		Delay: agentDelay,
 	}
+	if _, err := m.ask(ctx, request{Op: "listen", Name: filepath.Join(m.dir, "service")}); err != nil {
+		return err
+	}
 	if _, err := m.ask(ctx, request{Op: "start", Spec: u}); err != nil {
 		return err
 	}

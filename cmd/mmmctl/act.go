@@ -12,7 +12,7 @@ import (
 
 func (a *app) actCommands() []*cobra.Command {
 	return []*cobra.Command{
-		a.switchover(), a.failover(), a.setOnline(), a.setOffline(), a.rejoin(), a.mode(),
+		a.switchover(), a.failover(), a.setOnline(), a.setOffline(), a.rejoin(), a.reclone(), a.mode(),
 		a.setMode(topology.Active), a.setMode(topology.Manual), a.setMode(topology.Passive),
 		a.moveRole(), a.setIP(), a.unpin(),
 	}
@@ -124,6 +124,39 @@ that is SHORT: only a copy of another host helps it.`,
 		ValidArgsFunction: a.hostArg(0),
 		RunE:              a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.Rejoin(ctx, args[0]) }),
 	}
+}
+
+func (a *app) reclone() *cobra.Command {
+	var r ctl.Reclone
+	cmd := &cobra.Command{
+		Use: "reclone HOST", GroupID: act, Args: cobra.ExactArgs(1),
+		Short: "make a host a copy of another one",
+		Long: `reclone is for a host that cannot be brought back otherwise: its data are lost or
+broken, it lacks binlogs that are purged, or it holds what cannot be undone. With
+"rejoin: reclone" in the cluster file hosts do so by themselves, unless mysqld does
+not run although there are data.
+
+A healthy replica gives the copy (mariadb-backup), the writer only with --from-writer
+and when nobody else can. The host goes on as it is until the copy is whole. Then the
+writer ceases to count on it, its mysqld is stopped, its data are moved aside, and
+mysqld is started with the copy. What only the host held is archived first, where it
+can be read. The data from before go when the host follows again, or stay where
+nobody could see what only they hold; there must be room for both.
+
+Waits until the host follows, and tells how far it is; --timeout ends the waiting,
+not the order. Refused for the writer, for the only host that acknowledges, when
+nobody can give a copy, and when there is not enough room.`,
+		Example: `  mmmctl reclone db4
+  mmmctl reclone db4 --from db3 --yes --reason "new disks"
+  mmmctl reclone db4 --cancel`,
+		ValidArgsFunction: a.hostArg(0),
+	}
+	cmd.Flags().StringVar(&r.From, "from", "", "the host that gives the copy; without it any healthy replica")
+	cmd.Flags().BoolVar(&r.Writer, "from-writer", false, "the writer may give it, when nobody else can")
+	cmd.Flags().BoolVar(&r.Cancel, "cancel", false, "take the order back")
+	_ = cmd.RegisterFlagCompletionFunc("from", a.hostArg(0)) // fails only for a flag that is not there
+	cmd.RunE = a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.Reclone(ctx, args[0], r) })
+	return cmd
 }
 
 func (a *app) mode() *cobra.Command {

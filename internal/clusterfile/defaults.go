@@ -65,6 +65,7 @@ func (d *document) spec() topology.Spec {
 			FlapCount:     d.recovery.flapCount.or(flapCountDefault),
 			FlapDuration:  d.recovery.flapDuration.or(flapDurationDefault),
 			Rejoin:        topology.RejoinPolicy(d.recovery.rejoin.or(string(topology.RejoinRewind))),
+			CloneRate:     int64(d.recovery.cloneRate.or(0)),
 		},
 		Checks: topology.Checks{
 			BacklogMax: d.checks.backlogMax.or(backlogMaxDefault),

@@ -69,6 +69,7 @@ type recovery struct {
 	flapCount     value[int]
 	flapDuration  value[topology.Duration]
 	rejoin        value[string]
+	cloneRate     value[int]
 }
 
 type checks struct {
@@ -146,7 +147,8 @@ func (c *collector) root(n ast.Node) *document {
 				field{"autoSetOnline", c.duration(&d.recovery.autoSetOnline, "autoSetOnline", 0, 24*time.Hour)},
 				field{"flapCount", c.number(&d.recovery.flapCount, "flapCount", 0, 1000)},
 				field{"flapDuration", c.duration(&d.recovery.flapDuration, "flapDuration", time.Second, 30*24*time.Hour)},
-				field{"rejoin", c.word(&d.recovery.rejoin, "rejoin", string(topology.RejoinRewind), string(topology.RejoinManual))})
+				field{"rejoin", c.word(&d.recovery.rejoin, "rejoin", string(topology.RejoinRewind), string(topology.RejoinReclone), string(topology.RejoinManual))},
+				field{"cloneRate", c.number(&d.recovery.cloneRate, "cloneRate", 0, 1_000_000)})
 		}},
 		field{"checks", func(n ast.Node) {
 			c.mapping(n,

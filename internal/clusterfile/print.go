@@ -32,7 +32,7 @@ func Print(s topology.Spec) []byte {
 	t, r, c := s.Timing, s.Recovery, s.Checks
 	fmt.Fprintf(&b, "timing: {profile: %s, ttl: %s, probe: %s, probeLimit: %s, misses: %d, disk: %s}\n", t.Profile, short(t.TTL.D()), short(t.Probe.D()), short(t.ProbeLimit.D()), t.Misses, short(t.DiskLimit().D()))
 	fmt.Fprintf(&b, "durability: %s\n", s.Durability)
-	fmt.Fprintf(&b, "recovery: {autoSetOnline: %s, flapCount: %d, flapDuration: %s, rejoin: %s}\n", short(r.AutoSetOnline.D()), r.FlapCount, short(r.FlapDuration.D()), rejoin(r.Rejoin))
+	fmt.Fprintf(&b, "recovery: {autoSetOnline: %s, flapCount: %d, flapDuration: %s, rejoin: %s%s}\n", short(r.AutoSetOnline.D()), r.FlapCount, short(r.FlapDuration.D()), rejoin(r.Rejoin), cloneRate(r.CloneRate))
 	fmt.Fprintf(&b, "checks: {backlogMax: %s, backlogFor: %d, threadsFor: %d}\n", short(c.BacklogMax.D()), c.BacklogFor, c.ThreadsFor)
 	fmt.Fprintf(&b, "mysql: {replicationUser: %s}\n", quote(s.MySQL.ReplicationUser))
 	return b.Bytes()
@@ -44,6 +44,14 @@ func rejoin(p topology.RejoinPolicy) topology.RejoinPolicy {
 		return topology.RejoinRewind
 	}
 	return p
+}
+
+// cloneRate is written only when there is a limit.
+func cloneRate(rate int64) string {
+	if rate == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", cloneRate: %d", rate)
 }
 
 // commonPorts finds out whether all hosts have the same ports and interface, so

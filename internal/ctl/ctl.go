@@ -36,6 +36,7 @@ type Orders interface {
 	Pin(ctx context.Context, vip netip.Addr, prev topology.Rev, p topology.Pin) (topology.Rev, error)
 	Unpin(ctx context.Context, vip netip.Addr, rev topology.Rev) error
 	AskRejoin(ctx context.Context, name string, prev topology.Rev, o topology.RejoinOrder) (topology.Rev, error)
+	EndRejoin(ctx context.Context, name string, rev topology.Rev) (topology.Rev, error)
 	Recover(ctx context.Context, now topology.Cluster, r store.Recovery) (topology.Rev, error)
 	AppendEvent(ctx context.Context, actor topology.HostID, ev topology.Event) error
 }

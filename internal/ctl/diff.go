@@ -85,6 +85,7 @@ func specFields(s topology.Spec) []field {
 		field{"recovery.flapCount", fmt.Sprint(s.Recovery.FlapCount)},
 		field{"recovery.flapDuration", s.Recovery.FlapDuration.String()},
 		field{"recovery.rejoin", string(cmp.Or(s.Recovery.Rejoin, topology.RejoinRewind))},
+		field{"recovery.cloneRate", fmt.Sprint(s.Recovery.CloneRate)},
 		field{"checks.backlogMax", s.Checks.BacklogMax.String()},
 		field{"checks.backlogFor", fmt.Sprint(s.Checks.BacklogFor)},
 		field{"checks.threadsFor", fmt.Sprint(s.Checks.ThreadsFor)},

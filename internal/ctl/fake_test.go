@@ -229,6 +229,14 @@ func (f *fake) AskRejoin(_ context.Context, name string, prev topology.Rev, o to
 	return rev, err
 }
 
+func (f *fake) EndRejoin(_ context.Context, name string, rev topology.Rev) (topology.Rev, error) {
+	next, err := f.guard(f.cluster.Rejoins[name].Rev, rev)
+	if err == nil {
+		delete(f.cluster.Rejoins, name)
+	}
+	return next, err
+}
+
 func (f *fake) SetIntent(_ context.Context, name string, prev topology.Rev, i topology.Intent) (topology.Rev, error) {
 	rev, err := f.guard(f.cluster.Intents[name].Rev, prev)
 	if err == nil {

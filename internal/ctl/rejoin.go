@@ -63,7 +63,7 @@ func mayRejoin(cl topology.Cluster, name string, j topology.Judgement) error {
 	case !j.Bad() && !lost:
 		return refused("%s is %s: %s; there is nothing to repair", name, j.Standing, j.Why)
 	case j.Standing == topology.Short:
-		return refused("%s is SHORT: %s; it needs a copy of another host (docs/howto/return-of-a-host.md)", name, j.Why)
+		return refused("%s is SHORT: %s; it needs a copy of another host: `mmmctl reclone %s`", name, j.Why, name)
 	default:
 		return nil
 	}

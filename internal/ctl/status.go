@@ -52,6 +52,7 @@ type HostStatus struct {
 	Version    string            `json:"version"`
 	Reachable  bool              `json:"reachable"` // its agent holds a lease
 	CannotLead string            `json:"cannotLead"`
+	Repairing  bool              `json:"repairing,omitempty"` // it copies another host, or the like; the reason says how far it is
 }
 
 // Status prints one sentence for people, what is wrong, a table of hosts and
@@ -134,6 +135,7 @@ func hostStatus(cl topology.Cluster, name string, now time.Time) HostStatus {
 		GTID: r.Position.String(), Fence: r.Fence, Version: r.Version, Reachable: live, CannotLead: cmp.Or(r.Unable, h.Barred()),
 	}
 	s.State, s.Reason = topology.Classify(cl, name, now)
+	s.Repairing = r.Repair != nil && r.Repair.Doing != ""
 	if s.Roles == nil {
 		s.Roles = []string{}
 	}
@@ -183,7 +185,7 @@ func hostRow(h HostStatus) []string {
 		vips = append(vips, v.String())
 	}
 	why := ""
-	if h.State != topology.Online {
+	if h.State != topology.Online || h.Repairing {
 		why = string(h.Reason)
 	}
 	return []string{h.Name, orDash(h.Role), string(h.State), lag, orDash(clip(h.GTID)), orDash(strings.Join(vips, " ")), why}

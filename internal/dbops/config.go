@@ -17,6 +17,10 @@ import (
 // it takes about 50 ms.
 const helpLimit = 5 * time.Second
 
+// emptyDir begins the name of the directory that stands in for the datadir when
+// the binary is asked.
+const emptyDir = "mmm-variables-"
+
 // configuration is what the server's files and arguments say, by the names that
 // the table of --help --verbose uses (with dashes).
 type configuration map[string]string
@@ -64,7 +68,7 @@ func environment(pid int) []string {
 // no interest once it has printed the table: a variable of a plugin that is not
 // loaded in such a run makes it nonzero.
 func printVariables(ctx context.Context, binary string, args, env []string) (_ configuration, err error) {
-	empty, err := os.MkdirTemp("", "mmm-variables-")
+	empty, err := os.MkdirTemp("", emptyDir)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,9 @@ import (
 // KeptDir is where KeepTails puts its copies, inside the datadir.
 const KeptDir = "mmm-kept"
 
+// KeptClone is what package clone has in KeptDir.
+const KeptClone = "clone"
+
 const (
 	// keptCopies is how many crashes are remembered; each may take two binlogs.
 	keptCopies = 3
@@ -294,6 +297,7 @@ func trim(under string) error {
 	var marked, others, rest []string
 	for _, e := range entries {
 		switch path := filepath.Join(under, e.Name()); {
+		case e.Name() == KeptClone: // it is no copy of logs
 		case strings.HasSuffix(path, ".half"):
 			rest = append(rest, path)
 		case !e.IsDir():

@@ -184,3 +184,17 @@ read-only  FALSE
 		t.Error("an error message passed for a table")
 	}
 }
+
+// What belongs to the data and lies elsewhere would not be replaced with them.
+func TestFilesOutsideTheDatadirAreNamed(t *testing.T) {
+	inside := configuration{"innodb-data-home-dir": "", "innodb-undo-directory": "./", "log-bin": "binlog", "relay-log": "/var/lib/mysql/relay", "aria-log-dir-path": "/tmp/" + emptyDir + "1/"}
+	if err := outside(inside, "/var/lib/mysql"); err != nil {
+		t.Error(err)
+	}
+	for name, value := range map[string]string{"innodb-data-home-dir": "/data/innodb", "log-bin": "/var/log/mysql/binlog", "innodb-undo-directory": "/var/lib/mysql2/"} {
+		table := configuration{name: value}
+		if err := outside(table, "/var/lib/mysql"); !errors.Is(err, ErrElsewhere) || !strings.Contains(err.Error(), value) {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+}

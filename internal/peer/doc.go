@@ -23,12 +23,16 @@
 // records asks and plays them again binds nobody, and who holds one back can
 // delay it by no more than one TTL.
 //
+// The same port carries copies of a host's data (copy.go): an ask, signed and with
+// a stamp, answered by pieces that are each signed for that ask and their place.
+//
 // With a TLS configuration both sides show certificates besides.
 //
 // # Goroutines
 //
 //	goroutine    owner         ends
 //	accepting    Server.Serve  when its context ends; Serve waits for it
+//	alive        copy          says during a copy that the donor lives; copy waits for it
 //	connection   net/http      when Serve closes the server; Serve waits for the handlers
 //
 // A Client starts none of its own; net/http keeps its connections until Close.

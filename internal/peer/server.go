@@ -43,6 +43,7 @@ type ServerOptions struct {
 	KeyOf   func(topology.HostID) string // public key of a host; empty: not one of ours
 	Known   func(netip.Addr) bool        // whether a host of the cluster has the address; others are not heard at all
 	Promise Promiser
+	Donate  Donor                // nil: this host gives no copies
 	TLS     *tls.Config          // nil: plain TCP; messages are signed all the same
 	Clock   func() time.Duration // of one's own; goes on while the machine is suspended
 	Log     *slog.Logger
@@ -54,11 +55,13 @@ type Server struct {
 	stamps *stamps
 	rates  *rates
 	turn   chan struct{}
+
+	copying chan struct{} // one at a time
 }
 
 // NewServer makes a server. It does nothing before Serve.
 func NewServer(opt ServerOptions) *Server {
-	return &Server{opt: opt, stamps: newStamps(opt.Clock), rates: newRates(opt.Clock), turn: make(chan struct{}, mostAtOnce)}
+	return &Server{opt: opt, stamps: newStamps(opt.Clock), rates: newRates(opt.Clock), turn: make(chan struct{}, mostAtOnce), copying: make(chan struct{}, 1)}
 }
 
 // Serve answers on the listener until ctx ends, and closes it.
@@ -70,6 +73,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/stamp", s.limited(s.stamp))
 	mux.HandleFunc("POST /v1/promise", s.limited(s.promise))
+	mux.HandleFunc("POST /v1/copy", s.limited(s.copy))
 	srv := &http.Server{
 		Handler: mux, ReadHeaderTimeout: readLimit, ReadTimeout: readLimit, WriteTimeout: writeLimit, IdleTimeout: idleLimit,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),

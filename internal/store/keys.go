@@ -75,7 +75,7 @@ var kinds = []kind{
 	{KeyDoc{Path: "pins/<vip>", Value: "topology.Pin", Writer: "mmmctl", Guard: "its revision",
 		About: "Where the operator wants a VIP to be."},
 		many(asVIP, func(c *topology.Cluster) *map[netip.Addr]topology.Entry[topology.Pin] { return &c.Pins })},
-	{KeyDoc{Path: "rejoin/<name>", Value: "topology.RejoinOrder", Writer: "mmmctl asks; the host's agent deletes it", Guard: "its revision",
+	{KeyDoc{Path: "rejoin/<name>", Value: "topology.RejoinOrder", Writer: "mmmctl asks, and may take it back; the host's agent deletes it", Guard: "its revision",
 		About: "An operator orders a host brought back that cannot follow by itself."},
 		many(asName, func(c *topology.Cluster) *map[string]topology.Entry[topology.RejoinOrder] { return &c.Rejoins })},
 	{KeyDoc{Path: "switchover", Value: "topology.Switchover", Writer: "mmmctl asks; the writer, then the target, advance it", Guard: "its revision and the epoch",

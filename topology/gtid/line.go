@@ -143,3 +143,12 @@ func (s State) With(id Set) State {
 	}
 	return out
 }
+
+// Join is the state after all that o has seen since s: of each domain and server
+// what o says, and otherwise what s says.
+func (s State) Join(o State) State {
+	for _, t := range o.entries {
+		s = s.With(Set{mariadb: position{t}})
+	}
+	return s
+}

@@ -1,0 +1,183 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// emptied stops the mysqld of a host and removes all that is in its datadir.
+func (s *stage) emptied(host string) {
+	s.t.Helper()
+	s.must(s.StopAgent(s.ctx, host))
+	s.must(s.StopMysqld(s.ctx, host))
+	data := filepath.Join(s.Dir(host), "data")
+	entries, err := os.ReadDir(data)
+	s.must(err)
+	for _, e := range entries {
+		s.must(os.RemoveAll(filepath.Join(data, e.Name())))
+	}
+	s.must(s.StartAgent(s.ctx, host))
+}
+
+// neverCountedEarly watches until stop is called that the acker set never has a
+// host that does not follow yet: whose data are being replaced.
+func (s *stage) neverCountedEarly(host string) (stop func()) {
+	s.t.Helper()
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			c, err := s.etcd.Load(s.ctx)
+			if err != nil {
+				continue
+			}
+			r, id, live := c.ReportOf(host)
+			_, acks := c.Reign.Value.Ackers[id]
+			if live && acks && r.Repair != nil && r.Repair.Away && !r.MySQL.Up && c.Reign.Value.Ackers[id] == r.Incarnation {
+				s.t.Errorf("the acker set counts on %s while its data are replaced: %+v", host, r.Repair)
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+// healed waits until a host is ONLINE and all hosts have the same rows.
+func (s *stage) healed(host string, tables ...string) {
+	s.t.Helper()
+	s.awaitState(host, topology.Online)
+	s.well()
+	for _, table := range tables {
+		s.equalRows(table)
+	}
+}
+
+// R48: a host whose disk was replaced becomes a copy of a replica by itself, when
+// the cluster file says so, while clients go on writing.
+func TestHostThatLostItsDatadirBecomesACopyByItself(t *testing.T) {
+	s := begin(t)
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone")
+	writer, _, epoch := s.writer()
+	table := s.shop(writer)
+	w := s.write()
+	stop := s.neverCountedEarly("db4")
+	s.emptied("db4")
+	s.awaitSaid("db4", "is a copy of db3")
+	w.more(100)
+	s.healed("db4", table)
+	stop()
+	s.awaitSaid("db4", "its data from before are removed")
+	s.inOrder("db4 begins to copy db3", "db4 has a whole copy of db3", "db4 stops its mysqld", "db4 is a copy of db3", "db4 follows as a copy of db3")
+	s.says(s.said("db3"), "gives db4 a copy", "has given db4 a copy")
+	restore()
+	s.well()
+	s.equalRows(table)
+	s.reignIs(epoch)
+}
+
+// R46: what cannot be undone is archived, and then goes with all the rest.
+func TestHostThatCannotBeTakenBackBecomesACopyByItself(t *testing.T) {
+	s := begin(t)
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone")
+	writer, _, epoch := s.writer()
+	table := s.shop(writer)
+	w := s.write()
+	stop := s.neverCountedEarly("db4")
+	s.exec("db4", "ALTER TABLE "+table+" ADD COLUMN x INT", "INSERT INTO "+table+" (id, name) VALUES (77, 'errant')")
+	s.awaitSaid("db4", "is a copy of db3")
+	w.more(100)
+	s.healed("db4", table)
+	stop()
+	s.says(s.archived("db4"), "ADD COLUMN x INT", "'errant'")
+	s.awaitSaid("db4", "its data from before are removed")
+	restore()
+	s.well()
+	s.equalRows(table)
+	s.reignIs(epoch)
+}
+
+// A healthy host becomes a copy by an operator's word. It acknowledges until the
+// copy is whole.
+func TestOperatorOrdersACopy(t *testing.T) {
+	s := begin(t)
+	writer, _, epoch := s.writer()
+	table := s.shop(writer)
+	w := s.write()
+	if code, out := s.ctl("reclone", writer, "--yes"); code != 3 || !strings.Contains(out, "is the writer") {
+		t.Errorf("mmmctl reclone of the writer: exit %d: %s", code, out)
+	}
+	if code, out := s.ctl("reclone", "db4", "--from", writer, "--yes"); code != 3 || !strings.Contains(out, "only --from-writer allows that") {
+		t.Errorf("mmmctl reclone from the writer: exit %d: %s", code, out)
+	}
+	out := s.order("reclone", "db4", "--from", "db3")
+	s.says(out, "db4 follows "+writer+" again", "db4: ")
+	w.more(50)
+	s.healed("db4", table)
+	s.reignIs(epoch)
+}
+
+// A donor that is lost amid a copy costs nothing but time: nothing was touched yet.
+func TestCopyWhoseDonorIsKilledIsTakenFromAnother(t *testing.T) {
+	s := begin(t)
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone, cloneRate: 4")
+	writer, _, _ := s.writer()
+	table := s.shop(writer)
+	w := s.write()
+	s.emptied("db4")
+	s.until("the copy comes", func() error { return s.copies("db4") })
+	s.must(s.KillMysqld(s.ctx, "db3", true))
+	s.awaitSaid("db4", "is a copy of")
+	w.more(50)
+	s.healed("db4", table)
+	restore()
+	s.well()
+	s.equalRows(table)
+}
+
+// copies complains when a host does not report that something has come of a copy.
+func (s *stage) copies(host string) error {
+	r, _, _ := s.now().ReportOf(host)
+	if r.Repair == nil || r.Repair.Bytes == 0 {
+		return fmt.Errorf("%s says %+v", host, r.Repair)
+	}
+	return nil
+}
+
+// An agent that is killed amid a copy begins again; one that is killed while the
+// data are replaced goes on.
+func TestAgentThatIsKilledAmidACopyGoesOn(t *testing.T) {
+	s := begin(t)
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone, cloneRate: 8")
+	writer, _, _ := s.writer()
+	table := s.shop(writer)
+	w := s.write()
+	s.emptied("db4")
+	s.until("the copy comes", func() error { return s.copies("db4") })
+	s.must(s.KillAgent(s.ctx, "db4", true))
+	record := filepath.Join(s.Dir("db4"), "state", "clone.json")
+	s.until("the data are being replaced", func() error {
+		text, err := os.ReadFile(record)
+		if err == nil && !strings.Contains(string(text), `"replac`) {
+			err = errors.New(string(text))
+		}
+		return err
+	})
+	s.must(s.KillAgent(s.ctx, "db4", true))
+	s.awaitSaid("db4", "is a copy of")
+	w.more(50)
+	s.healed("db4", table)
+	restore()
+	s.well()
+	s.equalRows(table)
+}

@@ -1,0 +1,196 @@
+package clone
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dirs says where a host keeps its data and what it must not forget.
+type Dirs struct {
+	Data  string // of the server
+	State string // survives a reboot
+
+	step func(string) error // for tests: called before each move
+}
+
+// The names below the datadir. Kept is where prestart puts its copies, too.
+const (
+	Kept = "mmm-kept"
+	Name = "clone" // inside Kept
+)
+
+// systemFile is the file without which no server starts. One that keeps its
+// system tablespace elsewhere is refused.
+const systemFile = "ibdata1"
+
+func (d Dirs) under() string { return filepath.Join(d.Data, Kept, Name) }
+
+// New is where a copy is unpacked.
+func (d Dirs) New() string { return filepath.Join(d.under(), "new") }
+
+// in is the copy on its way into place: all that was there before is out.
+func (d Dirs) in() string { return filepath.Join(d.under(), "in") }
+
+// OldName makes the name of the directory that takes the data from before.
+func OldName(now time.Time) string { return "old-" + now.UTC().Format("20060102T150405Z") }
+
+// Old is the path of a directory that OldName has named.
+func (d Dirs) Old(name string) string { return filepath.Join(d.under(), name) }
+
+// ErrCannotReplace: the data of this host cannot be replaced by moving files.
+// The text says what is in the way.
+var ErrCannotReplace = errors.New("the data cannot be replaced")
+
+// Replaceable looks whether everything in the datadir can be moved.
+func (d Dirs) Replaceable() error {
+	var top unix.Stat_t
+	if err := unix.Stat(d.Data, &top); err != nil {
+		return fmt.Errorf("look at the datadir: %w", err)
+	}
+	entries, err := os.ReadDir(d.Data)
+	if err != nil {
+		return fmt.Errorf("look at the datadir: %w", err)
+	}
+	for _, e := range entries {
+		var s unix.Stat_t
+		path := filepath.Join(d.Data, e.Name())
+		if err := unix.Lstat(path, &s); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("look at the datadir: %w", err)
+		} else if err == nil && s.Dev != top.Dev {
+			return fmt.Errorf("%w: %s is on another file system than the datadir", ErrCannotReplace, path)
+		}
+	}
+	return nil
+}
+
+// Empty reports whether the datadir holds no data of a server at all.
+func (d Dirs) Empty() bool {
+	for _, name := range []string{systemFile, "mysql", "aria_log_control"} {
+		if _, err := os.Lstat(filepath.Join(d.Data, name)); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
+}
+
+// Begin makes an empty directory for a copy. What an earlier one left is removed.
+func (d Dirs) Begin() error {
+	if err := d.Discard(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.New(), 0o700); err != nil {
+		return fmt.Errorf("make room for a copy: %w", err)
+	}
+	return nil
+}
+
+// Discard removes a copy that is not, and will not be, put in place.
+func (d Dirs) Discard() error {
+	if err := os.RemoveAll(d.New()); err != nil {
+		return fmt.Errorf("remove a copy: %w", err)
+	}
+	return nil
+}
+
+// RemoveOld removes the data from before, but for what prestart had kept of
+// earlier crashes: nobody has looked whether that is the last copy of something.
+func (d Dirs) RemoveOld(name string) error {
+	dir := d.Old(name)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.Name() != Kept {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("remove the data from before: %w", err)
+	}
+	_ = os.Remove(filepath.Join(dir, Kept)) // it goes if nothing is in it
+	_ = os.Remove(dir)
+	return nil
+}
+
+// Size is how much a copy of the data takes, and how much is free for one, in
+// bytes. Logs that a copy leaves out are not counted.
+func (d Dirs) Size() (data, free int64, err error) {
+	err = filepath.WalkDir(d.Data, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		}
+		if err != nil || path == d.Data {
+			return err
+		}
+		above := filepath.Dir(path) == d.Data
+		switch {
+		case above && e.IsDir() && (e.Name() == Kept || e.Name() == "lost+found"):
+			return filepath.SkipDir
+		case e.IsDir() || above && !copied(e.Name()):
+			return nil
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			data += info.Size()
+		}
+		return err
+	})
+	var disk unix.Statfs_t
+	if err == nil {
+		err = unix.Statfs(d.Data, &disk)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("measure the datadir: %w", err)
+	}
+	return data, int64(disk.Bavail) * disk.Bsize, nil
+}
+
+// copied reports whether a file directly in the datadir is part of a copy.
+func copied(name string) bool {
+	for _, start := range []string{"ibdata", "ib_logfile", "undo", "aria_log"} {
+		if strings.HasPrefix(name, start) {
+			return true
+		}
+	}
+	return false
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// InUse says which process uses the data, in words, or nothing: a server locks its
+// system file as long as it lives.
+func (d Dirs) InUse() (string, error) {
+	f, err := os.OpenFile(filepath.Join(d.Data, systemFile), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EISDIR) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look who uses the datadir: %w", err)
+	}
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	err = errors.Join(unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock), f.Close())
+	if err != nil {
+		return "", fmt.Errorf("look who uses the datadir: %w", err)
+	}
+	if lock.Type == unix.F_UNLCK {
+		return "", nil
+	}
+	return fmt.Sprintf(" (process %d)", lock.Pid), nil
+}
