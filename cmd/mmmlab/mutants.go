@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +55,9 @@ Exit code 1: a bug was noticed by nobody, or could not be tried.`,
 			return nil
 		}
 		say := func(line string) { fmt.Fprintln(out, line) }
-		results, runErr := mutants.Run(cmd.Context(), mutants.Options{Root: root, Say: say, Verbose: verbose}, chosen)
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM) // what was tried by then is stored
+		defer stop()
+		results, runErr := mutants.Run(ctx, mutants.Options{Root: root, Say: say, Verbose: verbose}, chosen)
 		if err := mutants.Store(root, results); err != nil {
 			return err
 		}
