@@ -3,6 +3,7 @@ package sim
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestEveryClassOfFaultStrikes(t *testing.T) {
 			struck[f.class]++
 		}
 	}
-	for _, k := range kinds {
+	for _, k := range slices.Concat(kinds, disasters) {
 		if struck[k.name] == 0 {
 			t.Errorf("%s never strikes", k.name)
 		}
