@@ -60,7 +60,7 @@ func TestPlanDoesNotDependOnWhatIsLeftOut(t *testing.T) {
 
 func TestEveryClassOfFaultStrikes(t *testing.T) {
 	struck := map[string]int{}
-	for seed := range uint64(30) {
+	for seed := range uint64(300) {
 		plan, _ := planned(seed, warm, 10*warm, [2]time.Duration{4 * time.Second, 12 * time.Second})
 		for _, f := range plan {
 			struck[f.class]++
