@@ -225,7 +225,7 @@ func (a *Agent) awaitSpec(ctx context.Context) (topology.Spec, error) {
 		}
 		if time.Since(said) >= waitSaid {
 			said = time.Now()
-			a.log.Warn("waits: "+why, "err", err)
+			a.log.Warn("waits, and opens nothing", "why", why, "err", err)
 		}
 		select {
 		case <-ctx.Done():
