@@ -22,7 +22,7 @@ import (
 	"github.com/mmm-ha/mmm/vip"
 )
 
-// How long New waits for mysqld and for etcd before it says what is wrong.
+// How long New waits for an answer of mysqld or of etcd.
 const (
 	openLimit  = 5 * time.Second
 	vipPatient = 2500 * time.Millisecond // an address may outlive its lease by a second
@@ -193,23 +193,39 @@ func (a *Agent) readSpec(ctx context.Context) (topology.Spec, error) {
 	return spec, a.checkSettings(ctx, len(spec.Hosts))
 }
 
-// awaitSpec reads the cluster file. Etcd out of reach is an error at once; a
-// cluster without a file yet is only a matter of order, and worth waiting for.
+// waitSaid is how often an agent that waits to be opened says for what.
+const waitSaid = 5 * time.Second
+
+// awaitSpec reads the cluster file. What is only a matter of time is waited for:
+// etcd that is out of reach, and a cluster that has no file yet. Nothing is opened
+// meanwhile, and what an earlier agent left open ends by its lifetimes in the
+// kernel, as it does beside no agent at all (R7, R10). Dry, both are errors.
 func (a *Agent) awaitSpec(ctx context.Context) (topology.Spec, error) {
-	told := false
+	var said time.Time
+	away := false
 	for {
 		call, cancel := context.WithTimeout(ctx, openLimit)
 		c, err := a.store.Load(call)
 		cancel()
-		if err != nil || c.Spec.Present() {
-			return c.Spec.Value, err
-		}
-		if a.dry {
+		why := "etcd cannot be reached: nothing is opened on this host before it answers"
+		switch {
+		case err == nil && c.Spec.Present():
+			if away && a.resumed == nil { // the lease of the agent before may have outlived the outage, too
+				a.resumed = a.resumeLease(ctx)
+			}
+			return c.Spec.Value, nil
+		case err == nil && a.dry:
 			return topology.Spec{}, fmt.Errorf("cluster %q has no cluster file yet: run `mmmctl apply -f cluster.yaml`", a.opt.Cluster)
+		case err == nil:
+			why = "there is no cluster file: run `mmmctl apply -f cluster.yaml`"
+		case a.dry || ctx.Err() != nil || !errors.Is(err, store.ErrUnreachable) && !errors.Is(err, context.DeadlineExceeded):
+			return topology.Spec{}, err
+		default:
+			away = true
 		}
-		if !told {
-			a.log.Warn("waits for the cluster file: run `mmmctl apply -f cluster.yaml`", "cluster", a.opt.Cluster)
-			told = true
+		if time.Since(said) >= waitSaid {
+			said = time.Now()
+			a.log.Warn("waits, and opens nothing", "why", why, "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -12,6 +12,9 @@ func (s *State) believe() {
 	s.Seen.Top = max(s.Seen.Top, c.Rev)
 }
 
+// doubts reports whether what etcd shows is older than what was seen (R17).
+func (s *State) doubts() bool { return s.Seen.Distrust.Present() || s.Cluster.Rev < s.Seen.Top }
+
 // Distrusted notes that etcd went back, as a linearizable reading has shown (R17).
 func Distrusted(d topology.Distrust) Note {
 	return func(s *State) { s.Seen.Distrust = d }

@@ -23,7 +23,7 @@ type Reading struct {
 func (s *State) Turn(r Reading) (topology.View, []topology.Action) {
 	s.checks.sample(s, r.Now)
 	s.Seen.Good = s.checks.good
-	if s.Probe.Up {
+	if s.Probe.Up && !s.doubts() { // by the writer of an etcd that went back nobody is measured
 		s.Seen.Suspect = s.Seen.Suspect.Look(s.Cluster, s.ID, s.Probe.State, r.Now)
 	}
 	v := s.View(r)

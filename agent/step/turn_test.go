@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
 )
 
 // A lane takes one action; a fence has a lane of its own, cuts the others short
@@ -45,6 +46,32 @@ func TestFailureSaidBeforeIsKnown(t *testing.T) {
 	follow("db3", nil)
 	if len(s.Seen.Failed) > 0 {
 		t.Error("a success does not end the rest")
+	}
+}
+
+// TestNobodyIsMeasuredByAnEtcdThatWentBack: the writer that it shows may be one of
+// long ago, who never had what has been acknowledged since (R17).
+func TestNobodyIsMeasuredByAnEtcdThatWentBack(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		s := newState()
+		c := reigning(t, 7, "0-2-10")
+		c.Rev, c.Phase = 100, topology.Entry[topology.Phase]{Rev: 8, Value: topology.Phase{Epoch: 7, Step: topology.Opening}}
+		r := c.Hosts["id-2"]
+		r.Value.MySQL.Up, r.Value.Joints = true, []gtid.Joint{{Before: pos(t, "0-2-9"), After: pos(t, "0-2-10")}}
+		c.Hosts["id-2"] = r
+		if s.Seen.Top = 50; back {
+			s.Seen.Top = 150
+		}
+		s.TakeCluster(c, noon)
+		p := replicating(t, "0-2-10")
+		p.State = gtid.State{}.With(pos(t, "0-3-20"))
+		s.TakeProbe(p, noon)
+		for i := range 9 {
+			s.Turn(Reading{Now: noon.Add(time.Duration(i) * time.Second)})
+		}
+		if got := len(s.Seen.Suspect.GTIDs) > 0; got == back {
+			t.Errorf("went back %t: suspects itself %t", back, got)
+		}
 	}
 }
 

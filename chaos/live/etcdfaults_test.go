@@ -153,3 +153,24 @@ func TestEtcdThatWantsAPasswordStopsNoWrites(t *testing.T) {
 		t.Errorf("%s reigns after %s", now, writer)
 	}
 }
+
+// An agent that is started anew while its host cannot reach etcd ends neither at
+// once nor later: it opens nothing, says what it waits for, and goes on by itself.
+func TestAgentThatStartsWithoutEtcdWaitsClosed(t *testing.T) {
+	s := begin(t)
+	w := s.write()
+	writer, _, epoch := s.writer()
+	s.must(s.CutEtcd(s.ctx, writer, true))
+	s.must(s.KillAgent(s.ctx, writer, true))
+	s.awaitSaid(writer, "etcd cannot be reached: nothing is opened on this host before it answers")
+	next, _ := s.awaitWriter(epoch)
+	if next == writer {
+		t.Fatalf("%s reigns again without etcd", writer)
+	}
+	w.more(30)
+	if said := strings.Count(s.said(writer), "etcd cannot be reached"); said == 0 || strings.Contains(s.said(writer), "is the writer") {
+		t.Errorf("%s says %s", writer, s.said(writer))
+	}
+	s.must(s.CutEtcd(s.ctx, writer, false))
+	s.well()
+}

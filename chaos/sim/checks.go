@@ -16,10 +16,11 @@ type checks struct {
 	epoch    topology.Rev // highest of an acknowledged write
 	epochAt  *host
 	highest  topology.Rev // of the writer key
+	opened   topology.Rev // highest epoch for which a host opened
+	restored bool         // etcd went back: who saw nothing newer may win there, and must not open
 	reigns   int
-	accepted int  // elections that an operator let go on without proof
-	given    int  // acknowledged writes that he was told may be lost
-	restored bool // etcd went back: its own rules hold no longer
+	accepted int // elections that an operator let go on without proof
+	given    int // acknowledged writes that he was told may be lost
 }
 
 // violated notes the first rule that was broken.
@@ -52,6 +53,14 @@ func (c *checks) inherited(t *trx) bool {
 // writable: who opens holds everything that was acknowledged, and nobody else is open.
 func (c *checks) writable(m *mysqld) {
 	c.admits(m.h)
+	if c.restored {
+		return // who saw nothing newer may resume a reign of the copy; nobody acknowledges for it
+	}
+	epoch := m.h.agent.state.Term.Epoch
+	if epoch < c.opened {
+		c.violated("epochs grow", "%s opens for epoch %d after %d", m.h.name, epoch, c.opened)
+	}
+	c.opened = epoch
 	if missing := c.missing(m); missing != "" {
 		c.violated("no acknowledged write lost", "%s opens and lacks %s", m.h.name, missing)
 	}
@@ -65,7 +74,7 @@ func (c *checks) missing(m *mysqld) string {
 	}
 	n, first := 0, ""
 	for _, t := range c.w.clients.acked {
-		if !has[t] {
+		if !has[t] && !t.given {
 			if n++; n == 1 {
 				first = fmt.Sprintf("%s of epoch %d, acknowledged by %s at %.3f", t.name(), t.epoch, t.ackAt.name, t.acked.Seconds())
 			}
@@ -82,10 +91,12 @@ func (c *checks) gaveUp(t topology.Entry[topology.Tombstone]) {
 	if !t.Present() || t.Rev != c.w.etcd.cluster.Rev {
 		return
 	}
-	k := &c.w.clients
-	before := len(k.acked)
-	k.acked = slices.DeleteFunc(k.acked, func(x *trx) bool { return !t.Value.Loss.Kept.Contains(x.set) })
-	c.given += before - len(k.acked)
+	for _, x := range c.w.clients.acked {
+		if !x.given && !t.Value.Loss.Kept.Contains(x.set) {
+			x.given = true
+			c.given++
+		}
+	}
 }
 
 // admits: no two hosts are open to writes.
@@ -113,14 +124,14 @@ func (c *checks) answers(h *host, vip netip.Addr) {
 
 // writerKey: epochs grow, and only what the mode allows is elected (R35).
 func (c *checks) writerKey(wr topology.Entry[topology.Writer]) {
-	if !wr.Present() || c.restored {
+	if !wr.Present() {
 		return
 	}
 	cl := &c.w.etcd.cluster
-	if wr.Rev <= c.highest {
+	if wr.Rev <= c.highest && !c.restored {
 		c.violated("epochs grow", "epoch %d after %d", wr.Rev, c.highest)
 	}
-	c.highest = wr.Rev
+	c.highest = max(c.highest, wr.Rev)
 	c.reigns++
 	c.w.story("etcd: %s is the writer, epoch %d", wr.Value.Name, wr.Rev)
 	if ordered := cl.Switchover.Present() && cl.Switchover.Value.Step.Open(); cl.ModeNow() != topology.Active && !ordered && wr.Value.ID != cl.Reign.Value.ID {

@@ -14,6 +14,8 @@
 //	                hands.go, rejoin.go mirror the agent's files of like names
 //	clients.go      who writes, and what they were told
 //	faults.go       what befalls the cluster, planned per seed
+//	disasters.go    what befalls all hosts at once
+//	failsafe.go     promises between hosts while etcd is away
 //	checks.go       what must never be
 //	run.go          one seed; sweep.go: many, and what is kept of them
 //

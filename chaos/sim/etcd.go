@@ -145,6 +145,8 @@ func (e *etcd) show(key string, v kv) {
 		}
 	case "switchover":
 		c.Switchover = entry[topology.Switchover](v)
+	case "recovery":
+		c.Recovery = entry[topology.Recovered](v)
 	case "intent":
 		showIn(&c.Intents, rest, v)
 	case "memory":

@@ -61,7 +61,7 @@ var kinds = []kind{
 	{"lossy network", 3, true, time.Second, 8 * time.Second, lossy},
 	{"slow watch", 3, true, 500 * time.Millisecond, 6 * time.Second, slowWatch},
 	{"etcd elects", 4, false, 100 * time.Millisecond, 1900 * time.Millisecond, etcdDown},
-	{"etcd gone", 4, false, 2 * time.Second, 20 * time.Second, etcdDown},
+	{"etcd gone", 2, false, 2 * time.Second, 10 * time.Second, etcdDown},
 	{"etcd slow", 3, false, 500 * time.Millisecond, 5 * time.Second, etcdSlow},
 	{"slow replica", 3, true, 500 * time.Millisecond, 6 * time.Second, slowReplica},
 	{"read_only taken off by hand", 2, true, 0, 0, super},
@@ -71,7 +71,8 @@ var kinds = []kind{
 }
 
 func kindOf(class string) kind {
-	return kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == class })]
+	all := slices.Concat(kinds, disasters)
+	return all[slices.IndexFunc(all, func(k kind) bool { return k.name == class })]
 }
 
 // faults is the plan of a run, and what is under way.
@@ -94,7 +95,8 @@ type episode struct {
 
 // planned makes the plan of a seed: episodes of faults with rest between them.
 func planned(seed uint64, from, to moment, rest [2]time.Duration) ([]fault, []episode) {
-	rng := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a simulation must replay
+	rng := rand.New(rand.NewPCG(seed, 2))      //nolint:gosec // a simulation must replay
+	disaster := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // of its own, so that it changes no other choice
 	between := func(lo, hi time.Duration) time.Duration { return lo + time.Duration(rng.Int64N(int64(hi-lo)+1)) }
 	total := 0
 	for _, k := range kinds {
@@ -120,6 +122,13 @@ func planned(seed uint64, from, to moment, rest [2]time.Duration) ([]fault, []ep
 			if count > 1 {
 				f.at += between(0, 4*time.Second)
 			}
+			end = max(end, f.at+f.lasts)
+			e.faults = append(e.faults, f.n)
+			plan = append(plan, f)
+		}
+		if disaster.Float64() < disasterRate {
+			k := disasters[disaster.IntN(len(disasters))]
+			f := fault{n: len(plan), at: at, class: k.name, coin: disaster.IntN(2) == 0, lasts: k.lo + time.Duration(disaster.Int64N(int64(k.hi-k.lo))), episode: len(eps)}
 			end = max(end, f.at+f.lasts)
 			e.faults = append(e.faults, f.n)
 			plan = append(plan, f)

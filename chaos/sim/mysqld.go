@@ -23,6 +23,7 @@ type trx struct {
 	acked  moment // when a client was told that it is safe; 0: never
 	ackAt  *host
 	born   moment // when it was first written
+	given  bool   // an operator was told that it may be lost
 }
 
 func (t *trx) name() string { return fmt.Sprintf("0-%d-%d", t.server, t.seq) }

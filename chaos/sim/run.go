@@ -191,8 +191,17 @@ func (w *world) heal() {
 }
 
 // repair is what an operator does for hosts that cannot follow: a fresh copy of
-// the writer, while there is one; and he clears who flapped.
+// the writer, while there is one; and he clears who flapped or was given up.
 func (w *world) repair() {
+	if w.halted() {
+		w.recoverEtcd()
+		return
+	}
+	for _, h := range w.hosts {
+		if _, lost := topology.GivenUp(w.etcd.cluster, h.id); lost && h.db.up() && !h.off {
+			w.intent(h, topology.WantOnline)
+		}
+	}
 	wr := w.writer()
 	if wr == nil && w.stalled() != "" {
 		w.after(operatorLooks, nil, w.acceptLoss)

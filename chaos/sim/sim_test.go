@@ -3,6 +3,7 @@ package sim
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -59,13 +60,13 @@ func TestPlanDoesNotDependOnWhatIsLeftOut(t *testing.T) {
 
 func TestEveryClassOfFaultStrikes(t *testing.T) {
 	struck := map[string]int{}
-	for seed := range uint64(30) {
+	for seed := range uint64(300) {
 		plan, _ := planned(seed, warm, 10*warm, [2]time.Duration{4 * time.Second, 12 * time.Second})
 		for _, f := range plan {
 			struck[f.class]++
 		}
 	}
-	for _, k := range kinds {
+	for _, k := range slices.Concat(kinds, disasters) {
 		if struck[k.name] == 0 {
 			t.Errorf("%s never strikes", k.name)
 		}

@@ -96,7 +96,7 @@ func (w *world) order(kind topology.OrderKind, target string) {
 // can be heard was heard (mmmctl failover --accept-loss).
 func (w *world) acceptLoss() {
 	c := w.etcd.cluster
-	if w.stalled() == "" || w.etcd.down > 0 || c.Switchover.Present() && c.Switchover.Value.Step.Open() {
+	if w.stalled() == "" || w.halted() || w.etcd.down > 0 || c.Switchover.Present() && c.Switchover.Value.Step.Open() {
 		return
 	}
 	loss := topology.LossOf(c)
@@ -106,7 +106,7 @@ func (w *world) acceptLoss() {
 			continue
 		}
 		asked := wall(time.Hour + w.now)
-		w.story("operator: failover to %s, accepting to lose %s", h.name, loss.Range())
+		w.story("operator: failover to %s, accepting to lose %s (%s)", h.name, loss.Range(), topology.Prove(c).Why)
 		w.checks.accepted++
 		w.etcd.take(change{guards: []guard{{"switchover", c.Switchover.Rev}}, puts: []put{{"switchover", topology.Switchover{Kind: topology.OrderFailover, Target: h.name,
 			Step: topology.Asked, Epoch: c.LastEpoch(), Loss: &loss, Asked: asked, Deadline: asked.Add(10 * time.Second)}, 0}}})

@@ -50,6 +50,9 @@ type class struct {
 	// stalls: writes (or a VIP) may stand still as long as it is on, because
 	// nothing that could be done about it is safe, or nobody can see it.
 	stalls bool
+	// notices is how much longer than a death it takes until the agent of the
+	// writer's host is sure of it and has closed.
+	notices time.Duration
 	// after is how much longer than others the servers themselves need when it is over.
 	after time.Duration
 	// elects: etcd must elect a new leader, which takes up to a second. A lease of
@@ -60,6 +63,10 @@ type class struct {
 }
 
 const second = time.Second
+
+// diskNoticed: a try a second, two of which must fail in profile fast (timing.disk),
+// one tick until a stalled one counts, and the second that read_only may take.
+const diskNoticed = 5 * second
 
 // classes is the table of all faults.
 var classes = []class{
@@ -100,11 +107,14 @@ var classes = []class{
 	{Name: "announce", Says: "announcements of the new writer lost at a switchover", family: "arp", on: []place{onMaster},
 		hold: span(1, 3), do: loseAnnouncements, undo: keepAnnouncements, bites: announcementLost, ends: fine, changes: 1, anyway: 1, stalls: true, alone: true},
 	{Name: "disk-full", Says: "disk of the datadir full", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(1, 4), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true, after: time.Minute}, // MariaDB looks again once a minute
+		// Longer than it takes to notice: MariaDB itself looks again once a minute.
+		hold: span(4, 6), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, changes: 1, notices: diskNoticed, after: time.Minute},
+	{Name: "disk-full-briefly", Says: "disk of the datadir full for a moment, shorter than anybody minds", family: "disk", on: []place{onWriter, onReplica},
+		hold: span(0.3, 1), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true, after: time.Minute}, // the same
 	{Name: "disk-stall", Says: "every write to the disk waits (fsfreeze)", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(0.3, 4), do: stallDisk, undo: resumeDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true},
+		hold: span(0.3, 4), do: stallDisk, undo: resumeDisk, bites: diskRefuses, ends: diskWorks, changes: 1, notices: diskNoticed},
 	{Name: "disk-readonly", Says: "the file system fails and turns read-only; the host is started anew", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(0.5, 3), do: breakDisk, undo: rebootHost, bites: diskRefuses, ends: diskWorks, changes: 2, stalls: true, alone: true}, // once more when the host is started anew
+		hold: span(0.5, 3), do: breakDisk, undo: rebootHost, bites: diskRefuses, ends: diskWorks, changes: 2, notices: diskNoticed, alone: true}, // once more when the host is started anew
 	{Name: "connections", Says: "max_connections used up by clients that do nothing", family: "connections", on: []place{onWriter, onReplica},
 		hold: span(0.5, 4), do: crowd, undo: disperse, bites: crowded, ends: roomAgain},
 	{Name: "etcd-member", Says: "an etcd member that does not lead is killed", family: "etcd", on: []place{onMember},

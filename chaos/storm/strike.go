@@ -191,6 +191,10 @@ func (k *strikes) lift(ctx context.Context, r *running) error {
 		return err
 	}
 	r.record.Healed = history.Now()
+	if r.act.host == r.record.Writer && r.record.GapLimit > 0 {
+		r.record.GapLimit += r.class.notices
+		r.record.VIPLimit += r.class.notices
+	}
 	if r.class.stalls && r.record.GapLimit > 0 {
 		on := r.record.Healed.Sub(r.record.Begin) + r.class.after
 		r.record.GapLimit += on
