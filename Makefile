@@ -11,7 +11,7 @@ KEEP        ?=
 HOURS       ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down test test-short check docs model model-full fuzz bench-failover clean
+.PHONY: help deps build demo demo-down test test-short check docs model model-full fuzz bench-failover bench-durability clean
 .PHONY: chaos chaos-long reliability sim sim-year
 
 help: ## Show this list.
@@ -58,6 +58,10 @@ bench-failover: ## Measure the write gap of each kind of failover, beside keepal
 	@scripts/install-deps.sh --bench
 	@$(MAKE) --no-print-directory build
 	@$(BIN)/mmmlab bench-failover --bin $(BIN) --runs $(RUNS) --out docs/benchmarks
+
+bench-durability: ## Measure what it costs that an acknowledged write is safe; result: docs/benchmarks/durability.md.
+	@$(MAKE) --no-print-directory build
+	@$(BIN)/mmmlab bench-durability
 
 chaos: deps build ## Strike real servers with a short seeded set of faults, everything watched and judged (at most 5 minutes).
 	@MMM_BIN=$(CURDIR)/$(BIN) $(GO) test ./chaos/storm -run TestStormOfSeedViolatesNothing -count=1 -v -timeout 6m

@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"chaos/load":  {},
 	"chaos/demo":  {"chaos/lab", "chaos/load"},
 	"chaos/bench": {"chaos/lab", "chaos/load"},
+	"chaos/price": {"chaos/lab"},
 	"chaos/check": {"chaos/history"},
 	"chaos/sim":   {"agent/step", "election", "topology", "topology/gtid"},
 
