@@ -51,16 +51,16 @@ type finding struct {
 func Run(o Options) []string {
 	cases := o.Selected()
 	found := make([]chan finding, len(cases))
-	todo := make(chan int, len(cases))
+	waiting := make(chan int, len(cases))
 	for i := range cases {
 		found[i] = make(chan finding, 1)
-		todo <- i
+		waiting <- i
 	}
-	close(todo)
+	close(waiting)
 	var workers sync.WaitGroup
 	for range max(1, o.Workers) {
 		workers.Go(func() {
-			for i := range todo {
+			for i := range waiting {
 				began := time.Now()
 				r := cases[i].Run(o.Limit)
 				found[i] <- finding{r, time.Since(began)}
