@@ -14,9 +14,12 @@ import (
 // a crash cut short; nothing follows it.
 const tornEnd = "Event truncated"
 
-// decodeBinlog is the command that prints the lines that parseBinlog reads.
+// decodeBinlog is the command that prints the lines that parseBinlog reads, and
+// after them what mariadb-binlog complained of: both at once would come mixed
+// within a line.
 func decodeBinlog(datadir string) []string {
-	return []string{"sh", "-c", "cd '" + datadir + "' && for f in binlog.[0-9]*; do mariadb-binlog -v --base64-output=decode-rows $f; done | grep -aE '^#[0-9].*GTID [0-9]|^### |^ERROR'"}
+	return []string{"sh", "-c", "cd '" + datadir + "' && said=$(mktemp) || exit 1; for f in binlog.[0-9]*; do mariadb-binlog -v --base64-output=decode-rows $f 2>>\"$said\"; done" +
+		" | grep -aE '^#[0-9].*GTID [0-9]|^### '; end=$?; cat \"$said\"; rm -f \"$said\"; exit $end"}
 }
 
 // parseBinlog reads what mariadb-binlog printed of a server's log.
