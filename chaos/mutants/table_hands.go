@@ -128,6 +128,12 @@ var hands = []Mutant{
 		New:  "",
 	},
 	{
+		Name: "measured-by-an-old-etcd", Rules: []string{"R17"}, File: "agent/step/turn.go", Suite: agents,
+		What: "A host measures what it holds by the writer that an etcd from an old copy shows, and its bid counts no longer once etcd is recovered.",
+		Old:  `if s.Probe.Up && !s.doubts() {`,
+		New:  `if s.Probe.Up {`,
+	},
+	{
 		Name: "claim-given-up-before-the-address", Rules: []string{"R54"}, File: "agent/act_vip.go", Suite: agents,
 		What: "A reader VIP is given to others while its address is still up here.",
 		Old:  "if err := a.vips.Drop(ctx, j.VIPs...); err != nil {\n\t\treturn nil, err\n\t}\n\tclaim := j.cluster.Claims[j.VIPs[0]].Rev\n\tleft := step.Left(j.VIPs[0], claim)\n\trev, err := a.store.ReleaseVIP(ctx, j.VIPs[0], claim)\n\tif err != nil {\n\t\treturn left, err\n\t}\n",
