@@ -69,6 +69,7 @@ type Agent struct {
 	campaigns atomic.Int64
 	lastProbe atomic.Value         // topology.Probe
 	address   atomic.Value         // string: of this host
+	down      atomic.Value         // []string: addresses of hosts that are HARD_OFFLINE, while this process reigns
 	layout    atomic.Value         // fence.Layout: what the gate guards
 	hosts     atomic.Value         // int: database hosts of the cluster file
 	inspected topology.Incarnation // whose settings were read; touched by New and inspect only
@@ -182,6 +183,7 @@ func (a *Agent) publish(v topology.View) {
 	a.reignOf.Store(0)
 	if a.reigning.Load() {
 		a.reignOf.Store(int64(v.Term.Epoch))
+		a.down.Store(hardOffline(v.Cluster, v.Now))
 	}
 	a.failsafe.publish(v)
 	a.view.Store(&topology.View{Now: v.Now, Self: v.Self, ID: v.ID, Cluster: v.Cluster, Probe: v.Probe, Term: v.Term})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/etcdembed"
+	"github.com/mmm-ha/mmm/topology"
 )
 
 // leaderPeriod is how often the writer looks where etcd's leader is.
@@ -12,7 +13,8 @@ const leaderPeriod = 2 * time.Second
 
 // leader keeps etcd's leadership off the writer's host while this process
 // reigns: a change of etcd's leader extends every lease by a full TTL, so losing
-// writer and leader in one host costs a TTL more.
+// writer and leader in one host costs a TTL more. No host gets it that is
+// HARD_OFFLINE: a disk that ended its mysqld ends its etcd at the next write.
 func (a *Agent) leader(ctx context.Context) error {
 	timer := time.NewTicker(leaderPeriod)
 	defer timer.Stop()
@@ -26,8 +28,9 @@ func (a *Agent) leader(ctx context.Context) error {
 		if !a.reigning.Load() || address == "" {
 			continue
 		}
+		down, _ := a.down.Load().([]string)
 		call, cancel := context.WithTimeout(ctx, leaderPeriod)
-		moved, to, err := etcdembed.MoveLeaderAway(call, a.etcd, address)
+		moved, to, err := etcdembed.MoveLeaderAway(call, a.etcd, address, down...)
 		cancel()
 		switch {
 		case err != nil:
@@ -36,4 +39,15 @@ func (a *Agent) leader(ctx context.Context) error {
 			a.log.Info("moved etcd's leadership off the writer's host", "to", to)
 		}
 	}
+}
+
+// hardOffline are the addresses of the hosts that are down, or whose mysqld is.
+func hardOffline(c topology.Cluster, now time.Time) []string {
+	down := []string{}
+	for _, h := range c.Spec.Value.Hosts {
+		if state, _ := topology.Classify(c, h.Name, now); state == topology.HardOffline {
+			down = append(down, h.Address.String())
+		}
+	}
+	return down
 }

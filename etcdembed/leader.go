@@ -14,10 +14,13 @@ import (
 // the new etcd leader would extend every lease by a full TTL before the old
 // writer's expires.
 //
+// unfit are hosts, named as away is, that must not get it: what ails another
+// program there may soon end the member too.
+//
 // moved reports whether leadership was moved, and to is the member that has it
 // then. ErrNoSuccessor: nobody else can take it. ErrUnknownOutcome: it may
 // have moved; to call again is safe, as each call looks first.
-func MoveLeaderAway(ctx context.Context, at Access, away string) (moved bool, to string, err error) {
+func MoveLeaderAway(ctx context.Context, at Access, away string, unfit ...string) (moved bool, to string, err error) {
 	statuses, err := Statuses(ctx, at)
 	if err != nil {
 		return false, "", fmt.Errorf("find the etcd leader: %w", err)
@@ -31,7 +34,7 @@ func MoveLeaderAway(ctx context.Context, at Access, away string) (moved bool, to
 	if !leader.livesOn(away) {
 		return false, leader.Name, nil
 	}
-	successor, ok := pickSuccessor(statuses, leader)
+	successor, ok := pickSuccessor(statuses, leader, unfit)
 	if !ok {
 		return false, leader.Name, fmt.Errorf("move etcd leadership away from %s: %w", leader.Name, ErrNoSuccessor)
 	}
@@ -58,10 +61,10 @@ func moveLeader(ctx context.Context, at Access, leader, successor Member) error 
 
 // pickSuccessor takes the voter whose log reaches furthest: it needs the least
 // time before it can lead. The names decide between equals.
-func pickSuccessor(statuses []MemberStatus, leader MemberStatus) (best MemberStatus, ok bool) {
+func pickSuccessor(statuses []MemberStatus, leader MemberStatus, unfit []string) (best MemberStatus, ok bool) {
 	for _, s := range statuses {
 		healthy := s.Err == nil && s.follows == leader.ID
-		if !healthy || s.Learner || s.ID == leader.ID {
+		if !healthy || s.Learner || s.ID == leader.ID || slices.ContainsFunc(unfit, s.livesOn) {
 			continue
 		}
 		if !ok || s.RaftIndex > best.RaftIndex {

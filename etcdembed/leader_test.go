@@ -52,6 +52,23 @@ func TestLeadershipMovesAwayFromOneHostOnly(t *testing.T) {
 		t.Errorf("leader is %s, want %s", now, to)
 	}
 
+	// A host that is known to be sick gets it only when it must; so it never does.
+	from := to
+	fit := names[slices.IndexFunc(names, func(n string) bool { return n != from })]
+	sick := names[slices.IndexFunc(names, func(n string) bool { return n != from && n != fit })]
+	for range 2 { // by name alone another one would be chosen one time of two
+		moved, to, err = MoveLeaderAway(t.Context(), at, from, sick)
+		if !moved || to != fit || err != nil {
+			t.Fatalf("with %s sick: moved %v, from %s to %q, %v", sick, moved, from, to, err)
+		}
+		b.leader(names...)
+		from, fit = fit, from
+	}
+	if moved, _, err = MoveLeaderAway(t.Context(), at, from, sick, fit); moved || !errors.Is(err, ErrNoSuccessor) {
+		t.Errorf("with all others sick: moved %v, %v", moved, err)
+	}
+	to = from
+
 	// Only members that answer are asked to lead.
 	down := names[slices.IndexFunc(names, func(n string) bool { return n != to })]
 	b.stop(servers[down])

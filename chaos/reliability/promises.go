@@ -33,7 +33,7 @@ var Guarantees = []Promise{
 
 // Situations are the promises by what goes wrong.
 var Situations = []Promise{
-	{"one of: process, host, power, cut, cable", "Writes are back within two leases and a second (one lease and a second more when etcd loses its leader with the host) on a machine that has the time; a storm fails at three seconds more. Nothing acknowledged is lost.",
+	{"one of: process, host, power, cut, cable", "Writes are back within a second when a mysqld dies, within the looks that must fail and a second when it hangs, else within two leases and a second (one lease and a second more when etcd loses its leader with the host), on a machine that has the time and when the next writer keeps up. A storm fails when it takes longer; the one of `make test`, which any machine runs, three seconds later. Nothing acknowledged is lost.",
 		[]string{"TestWriterThatLosesItsMysqldIsReplacedWithoutWaitingForTheLease", "TestF07FrozenMysqldOfTheWriterIsKilledAndReplaced", "TestWriterWhoseMysqldRestartsAtOnceHasLostItsReignAllTheSame", "TestStormOfSeedViolatesNothing"},
 		[]string{"kill", "crash", "stop", "hang", "host-freeze", "host-kill", "power", "cut", "cut-in", "cut-out", "cut-pair", "cable"}},
 	{"agent restarted", "The reign goes on; no change of the writer.",
@@ -46,7 +46,7 @@ var Situations = []Promise{
 		[]string{"TestF11WriterThatTakesNoNewConnectionIsReplaced", "TestF11FloodOfConnectionsIsNoFailover", "TestKnockAtAServerThatTakesOthersIsErrCrowded"}, nil},
 	{"the disk of the writer full, stalled or read-only", "Another host takes over once no write there has worked for `timing.disk` (2, 5 or 10 seconds by profile), unless none is surely better off: then the writer stays and `mmmctl status` says why. Nothing acknowledged is lost.",
 		[]string{"TestF11WriterWhoseDiskTakesNoWritesIsReplaced", "TestF11FullDisksOfAllHostsMoveNothing", "TestF11ReplicaWhoseDiskIsFullStandsAside", "TestStormOfSeedViolatesNothing"}, []string{"disk-full", "disk-stall", "disk-readonly"}},
-	{"etcd loses a member, or its leader", "Writes go on; with a lease of one second the writer may change once while etcd elects.",
+	{"etcd loses a member, or its leader", "Writes go on, and the writer does not change while etcd elects: all hosts promise it to keep still.",
 		[]string{"TestDeadEtcdMemberDisturbsNobody", "TestLeaderOfEtcdLeavesTheWritersHost"}, []string{"etcd-member", "etcd-leader"}},
 	{"the writer and its only proof are both gone", "Writes stop. The cluster names who is missing and waits.",
 		[]string{"TestElectionWaitsForAnAckerThatIsMissing", "TestClusterThatKeptNothingOpensNothingAndSaysWhy"}, nil},

@@ -44,89 +44,86 @@ type class struct {
 	// ends is nil when the probe works again.
 	ends func(context.Context, *site, *act) error
 
+	// seen is how it is noticed when it takes the writer away, see limits.go.
+	seen sight
 	// changes is how often the writer may change when the fault hits the writer's
-	// host; anyway, when it hits another.
+	// host, or comes with a second one; anyway, when it hits another.
 	changes, anyway int
-	// stalls: writes (or a VIP) may stand still as long as it is on, because
-	// nothing that could be done about it is safe, or nobody can see it.
+	// stalls: writes of a writer that it hits may stand still as long as it is on,
+	// because nothing that could be done about it is safe, or nobody can see it.
 	stalls bool
-	// notices is how much longer than a death it takes until the agent of the
-	// writer's host is sure of it and has closed.
-	notices time.Duration
+	// mutes: a VIP may be silent as long as it is on.
+	mutes bool
+	// member: the etcd member of the host is lost with it. When that leads, etcd
+	// elects, and with this host missing not all can promise to keep still.
+	member bool
 	// after is how much longer than others the servers themselves need when it is over.
 	after time.Duration
-	// elects: etcd must elect a new leader, which takes up to a second. A lease of
-	// one second may run out meanwhile, and then the writer has to go.
-	elects bool
 	// alone: not with a second fault.
 	alone bool
 }
 
 const second = time.Second
 
-// diskNoticed: a try a second, two of which must fail in profile fast (timing.disk),
-// one tick until a stalled one counts, and the second that read_only may take.
-const diskNoticed = 5 * second
-
 // classes is the table of all faults.
 var classes = []class{
 	{Name: "kill", Says: "mysqld killed (SIGKILL), started again later", family: "mysqld", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(0.3, 4), do: killMysqld, undo: startMysqld, bites: silent, ends: answers, changes: 1},
+		hold: span(0.3, 4), do: killMysqld, undo: startMysqld, bites: silent, ends: answers, seen: atOnce, changes: 1},
 	{Name: "crash", Says: "mysqld killed (SIGKILL), started at once by its supervisor", family: "mysqld", on: []place{onWriter, onWriter, onReplica},
-		hold: span(0, 0.5), do: crashMysqld, undo: nothing, bites: otherMysqld, ends: answers, changes: 1},
+		hold: span(0, 0.5), do: crashMysqld, undo: nothing, bites: otherMysqld, ends: answers, seen: atOnce, changes: 1},
 	{Name: "stop", Says: "mysqld shut down in order", family: "mysqld", on: []place{onWriter, onReplica},
-		hold: span(0.3, 3), do: stopMysqld, undo: startMysqld, bites: silent, ends: answers, changes: 1},
+		hold: span(0.3, 3), do: stopMysqld, undo: startMysqld, bites: silent, ends: answers, seen: atOnce, changes: 1},
 	{Name: "hang", Says: "mysqld stopped (SIGSTOP) and continued", family: "mysqld", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(0.2, 5), do: hangMysqld, undo: resumeMysqld, bites: silent, ends: answers, changes: 1},
+		hold: span(0.2, 5), do: hangMysqld, undo: resumeMysqld, bites: silent, ends: answers, seen: byLooks, changes: 1},
 	{Name: "both", Says: "agent killed, and mysqld after it, which its supervisor starts at once", family: "agent", on: []place{onWriter, onReplica},
-		hold: span(0.3, 4), do: killBoth, undo: startAgent, bites: noAgent, ends: agentRuns, changes: 1},
+		hold: span(0.3, 4), do: killBoth, undo: startAgent, bites: noAgent, ends: agentRuns, seen: byLease, changes: 1},
 	{Name: "agent-kill", Says: "agent killed, started again later", family: "agent", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(0.3, 5), do: killAgent, undo: startAgent, bites: noAgent, ends: agentRuns, changes: 1},
+		hold: span(0.3, 5), do: killAgent, undo: startAgent, bites: noAgent, ends: agentRuns, seen: byLease, changes: 1},
 	{Name: "agent-restart", Says: "agent killed, started at once by its supervisor", family: "agent", on: []place{onWriter, onReplica},
 		hold: span(0, 0.5), do: restartAgent, undo: nothing, bites: otherAgent, ends: agentRuns},
 	{Name: "agent-freeze", Says: "agent stopped (SIGSTOP) and continued", family: "agent", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(0.2, 5), do: freezeAgent, undo: thawAgent, bites: frozenAgent, ends: agentRuns, changes: 1},
+		hold: span(0.2, 5), do: freezeAgent, undo: thawAgent, bites: frozenAgent, ends: agentRuns, seen: byLease, changes: 1},
 	{Name: "host-freeze", Says: "the whole host frozen (cgroup) and resumed", family: "host", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(0.2, 5), do: freezeHost, undo: thawHost, bites: silent, ends: answers, changes: 1},
+		hold: span(0.2, 5), do: freezeHost, undo: thawHost, bites: silent, ends: answers, seen: byLease, member: true, changes: 1},
 	{Name: "host-kill", Says: "the whole host killed (cgroup) and started", family: "host", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(1, 4), do: killHost, undo: startHost, bites: gone, ends: present, changes: 1},
+		hold: span(1, 4), do: killHost, undo: startHost, bites: gone, ends: present, seen: byLease, member: true, changes: 1},
 	{Name: "power", Says: "power lost, with all that was not flushed to the disk", family: "host", on: []place{onWriter, onWriter, onReplica},
-		hold: span(1, 4), do: losePower, undo: startHost, bites: gone, ends: present, changes: 1},
+		hold: span(1, 4), do: losePower, undo: startHost, bites: gone, ends: present, seen: byLease, member: true, changes: 1},
 	{Name: "cut", Says: "host cut off from all others, both ways", family: "net", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(0.3, 5), do: cutBoth, undo: heal, bites: cutSeen, ends: healSeen, changes: 1},
+		hold: span(0.3, 5), do: cutBoth, undo: heal, bites: cutSeen, ends: healSeen, seen: byLease, member: true, changes: 1},
 	{Name: "cut-out", Says: "what the host sends is lost, what others send arrives", family: "net", on: []place{onWriter, onReplica},
-		hold: span(0.5, 5), do: cutOut, undo: heal, bites: cutSeen, ends: healSeen, changes: 1},
+		hold: span(0.5, 5), do: cutOut, undo: heal, bites: cutSeen, ends: healSeen, seen: byLease, member: true, changes: 1},
 	{Name: "cut-in", Says: "what others send to the host is lost, what it sends arrives", family: "net", on: []place{onWriter, onReplica},
-		hold: span(0.5, 5), do: cutIn, undo: heal, bites: cutSeen, ends: healSeen, changes: 1},
+		hold: span(0.5, 5), do: cutIn, undo: heal, bites: cutSeen, ends: healSeen, seen: byLease, member: true, changes: 1},
 	{Name: "cut-pair", Says: "the writer and one other host cannot reach each other", family: "net", on: []place{onMaster, onReplica},
-		hold: span(0.5, 4), do: cutFromWriter, undo: heal, bites: cutSeen, ends: healSeen, anyway: 1}, // the writer is one end of it
+		hold: span(0.5, 4), do: cutFromWriter, undo: heal, bites: cutSeen, ends: healSeen, seen: byLease, changes: 1},
 	{Name: "cable", Says: "network cable pulled and plugged", family: "net", on: []place{onWriter, onWriter, onReplica},
-		hold: span(0.3, 4), do: unplug, undo: plug, bites: gone, ends: present, changes: 1},
+		hold: span(0.3, 4), do: unplug, undo: plug, bites: gone, ends: present, seen: byLease, member: true, changes: 1},
 	{Name: "arp", Says: "all ARP of a host lost", family: "arp", on: []place{onWriter, onReplica},
-		hold: span(1, 4), do: loseARP, undo: keepARP, bites: gone, ends: present, changes: 1, stalls: true},
+		hold: span(1, 4), do: loseARP, undo: keepARP, bites: gone, ends: present, seen: byLease, changes: 1, stalls: true, mutes: true},
 	{Name: "announce", Says: "announcements of the new writer lost at a switchover", family: "arp", on: []place{onMaster},
-		hold: span(1, 3), do: loseAnnouncements, undo: keepAnnouncements, bites: announcementLost, ends: fine, changes: 1, anyway: 1, stalls: true, alone: true},
+		hold: span(1, 3), do: loseAnnouncements, undo: keepAnnouncements, bites: announcementLost, ends: fine, seen: byOrder, changes: 1, anyway: 1, stalls: true, mutes: true, alone: true},
 	{Name: "disk-full", Says: "disk of the datadir full", family: "disk", on: []place{onWriter, onReplica},
 		// Longer than it takes to notice: MariaDB itself looks again once a minute.
-		hold: span(4, 6), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, changes: 1, notices: diskNoticed, after: time.Minute},
+		hold: span(4, 6), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, seen: byDisk, member: true, changes: 1, after: time.Minute},
 	{Name: "disk-full-briefly", Says: "disk of the datadir full for a moment, shorter than anybody minds", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(0.3, 1), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, changes: 1, stalls: true, after: time.Minute}, // the same
+		hold: span(0.3, 1), do: fillDisk, undo: emptyDisk, bites: diskRefuses, ends: diskWorks, seen: byDisk, member: true, changes: 1, stalls: true, after: time.Minute}, // the same
 	{Name: "disk-stall", Says: "every write to the disk waits (fsfreeze)", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(0.3, 4), do: stallDisk, undo: resumeDisk, bites: diskRefuses, ends: diskWorks, changes: 1, notices: diskNoticed},
+		hold: span(0.3, 4), do: stallDisk, undo: resumeDisk, bites: diskRefuses, ends: diskWorks, seen: byDisk, member: true, changes: 1},
 	{Name: "disk-readonly", Says: "the file system fails and turns read-only; the host is started anew", family: "disk", on: []place{onWriter, onReplica},
-		hold: span(0.5, 3), do: breakDisk, undo: rebootHost, bites: diskRefuses, ends: diskWorks, changes: 2, notices: diskNoticed, alone: true}, // once more when the host is started anew
+		hold: span(0.5, 3), do: breakDisk, undo: rebootHost, bites: diskRefuses, ends: diskWorks, seen: byDisk, member: true, changes: 2, alone: true}, // once more when the host is started anew
 	{Name: "connections", Says: "max_connections used up by clients that do nothing", family: "connections", on: []place{onWriter, onReplica},
 		hold: span(0.5, 4), do: crowd, undo: disperse, bites: crowded, ends: roomAgain},
 	{Name: "etcd-member", Says: "an etcd member that does not lead is killed", family: "etcd", on: []place{onMember},
-		hold: span(0.5, 5), do: killMember, undo: startMembers, bites: memberGone, ends: memberBack},
+		hold: span(0.5, 5), do: killMember, undo: startMembers, bites: memberGone, ends: memberBack, changes: 1},
 	{Name: "etcd-leader", Says: "etcd's leader is killed", family: "etcd", on: []place{onLeader},
-		hold: span(0.5, 5), do: killMember, undo: startMembers, bites: memberGone, ends: memberBack, elects: true},
+		hold: span(0.5, 5), do: killMember, undo: startMembers, bites: memberGone, ends: memberBack, changes: 1},
 	{Name: "etcd-all", Says: "all of etcd is killed", family: "etcd", on: []place{onAll},
-		hold: span(0.5, 5), do: killMembers, undo: startMembers, bites: memberGone, ends: memberBack, changes: 1, anyway: 1, stalls: true},
+		hold: span(0.5, 5), do: killMembers, undo: startMembers, bites: memberGone, ends: memberBack, changes: 1},
 	{Name: "etcd-cut", Says: "a host cannot reach the etcd of others, nor they its own", family: "etcd", on: []place{onWriter, onMaster, onReplica},
-		hold: span(0.5, 5), do: cutEtcd, undo: healEtcd, bites: etcdAway, ends: etcdNear, changes: 1},
+		hold: span(0.5, 5), do: cutEtcd, undo: healEtcd, bites: etcdAway, ends: etcdNear, seen: byLease, member: true, changes: 1},
 	{Name: "switchover", Says: "an operator moves the writer", family: "order", on: []place{onMaster},
-		hold: span(0, 0.5), do: switchOver, undo: nothing, bites: ordered, ends: fine, changes: 1, anyway: 1},
+		hold: span(0, 0.5), do: switchOver, undo: nothing, bites: ordered, ends: fine, seen: byOrder, changes: 1, anyway: 1},
 	{Name: "offline", Says: "an operator sets a host offline and online again", family: "order", on: []place{onMaster, onReplica},
 		hold: span(0.5, 3), do: setOffline, undo: setOnline, bites: isOffline, ends: fine},
 }

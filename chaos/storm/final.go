@@ -34,16 +34,9 @@ func (s *site) finals(ctx context.Context, out *history.Recorder) error {
 func (s *site) samePosition(ctx context.Context) error {
 	positions := map[string][]string{}
 	for _, h := range s.databases() {
-		db, err := s.bed.DB(h.Name)
+		position, err := s.position(ctx, h.Name)
 		if err != nil {
 			return err
-		}
-		look, cancel := context.WithTimeout(ctx, callTime)
-		var position string
-		err = db.QueryRowContext(look, "SELECT @@gtid_binlog_pos").Scan(&position)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("%s: %w", h.Name, err)
 		}
 		positions[position] = append(positions[position], h.Name)
 	}
@@ -51,6 +44,21 @@ func (s *site) samePosition(ctx context.Context) error {
 		return fmt.Errorf("positions differ: %v", positions)
 	}
 	return nil
+}
+
+// position is where the binlog of a server ends.
+func (s *site) position(ctx context.Context, host string) (string, error) {
+	db, err := s.bed.DB(host)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var position string
+	if err := db.QueryRowContext(ctx, "SELECT @@gtid_binlog_pos").Scan(&position); err != nil {
+		return "", fmt.Errorf("position of %s: %w", host, err)
+	}
+	return position, nil
 }
 
 // final records one server.

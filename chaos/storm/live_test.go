@@ -40,7 +40,7 @@ func TestStormOfSeedViolatesNothing(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			o := Options{
-				Seed: r.seed, Strikes: r.strikes, Classes: r.classes, Length: 80 * time.Second, Profile: "fast", Out: t.TempDir(),
+				Seed: r.seed, Strikes: r.strikes, Classes: r.classes, Length: 80 * time.Second, Profile: "fast", Slack: 3 * time.Second, Out: t.TempDir(),
 				Replay: fmt.Sprintf("go test ./chaos/storm -run 'TestStormOfSeedViolatesNothing/%d'", r.seed),
 				Say:    func(line string) { t.Log(line) },
 			}

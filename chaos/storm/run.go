@@ -144,7 +144,7 @@ func (r *run) fail(err error) {
 
 // storm carries out strike after strike; it returns why it ended early, if so.
 func (r *run) storm(ctx context.Context, plan *planner) error {
-	k := &strikes{site: r.site, out: r.faults, say: r.o.Say, ttl: TTL(r.o.Profile)}
+	k := &strikes{site: r.site, out: r.faults, say: r.o.Say, slack: r.o.Slack}
 	if err := rest(ctx, steady); err != nil {
 		return err
 	}

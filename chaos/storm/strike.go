@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/mmm-ha/mmm/chaos/history"
 	"github.com/mmm-ha/mmm/chaos/lab"
@@ -22,11 +21,11 @@ type running struct {
 // strikes carries out strikes and records them.
 type strikes struct {
 	*site
-	out *history.Recorder
-	say func(string)
-	ttl time.Duration
-	ids int
-	nth int
+	out   *history.Recorder
+	say   func(string)
+	slack time.Duration
+	ids   int
+	nth   int
 }
 
 // strike does the faults of one strike, lifts them and waits until the cluster
@@ -120,8 +119,8 @@ func (k *strikes) choose(ctx context.Context, p planned, others []*running) stri
 		return free[p.pick%len(free)]
 	}
 	// On a host that is struck already a second fault may make no sense: then it
-	// takes any other host.
-	if len(others) > 0 {
+	// takes any other host. An operator's order would not be the same order there.
+	if len(others) > 0 && p.class.family != "order" {
 		for _, h := range k.databases() {
 			if !slices.ContainsFunc(others, func(r *running) bool { return r.act.host == h.Name }) && (h.Etcd || p.class.family != "etcd") {
 				return h.Name
@@ -151,29 +150,6 @@ func (k *strikes) fits(on place, h lab.Host, writer, leader string) bool {
 	}
 }
 
-// allow writes down what the class of a fault allows. A fault that comes on top
-// of another may hit whoever became writer meanwhile, and there is no limit to
-// how long two faults may keep writes away.
-func (k *strikes) allow(r *running, second, leads bool) {
-	hits := r.act.host == r.record.Writer || second || r.on && r.planned.on == onAll
-	r.record.Failovers = r.class.anyway
-	if hits {
-		r.record.Failovers = max(r.class.changes, r.class.anyway)
-	}
-	if (r.class.elects || leads && slices.Contains([]string{"host", "net", "etcd"}, r.class.family)) && k.ttl <= time.Second {
-		r.record.Failovers = max(r.record.Failovers, 1)
-	}
-	if second {
-		return
-	}
-	limit := 2*k.ttl + time.Second + slack
-	if leads || r.class.elects {
-		// A new leader of etcd gives every lease a full TTL more, after its election.
-		limit += k.ttl + time.Second
-	}
-	r.record.GapLimit, r.record.VIPLimit = limit, limit
-}
-
 // lift ends a fault and waits until it is seen to be over.
 func (k *strikes) lift(ctx context.Context, r *running) error {
 	if !r.on {
@@ -191,15 +167,7 @@ func (k *strikes) lift(ctx context.Context, r *running) error {
 		return err
 	}
 	r.record.Healed = history.Now()
-	if r.act.host == r.record.Writer && r.record.GapLimit > 0 {
-		r.record.GapLimit += r.class.notices
-		r.record.VIPLimit += r.class.notices
-	}
-	if r.class.stalls && r.record.GapLimit > 0 {
-		on := r.record.Healed.Sub(r.record.Begin) + r.class.after
-		r.record.GapLimit += on
-		r.record.VIPLimit += on
-	}
+	k.extend(r)
 	k.out.Fault(r.record)
 	return nil
 }

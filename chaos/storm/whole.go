@@ -10,6 +10,7 @@ import (
 	"github.com/mmm-ha/mmm/chaos/lab"
 	"github.com/mmm-ha/mmm/chaos/load"
 	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
 )
 
 // awaitWhole waits until etcd says that nothing is missing, and tells hosts
@@ -29,8 +30,50 @@ func (s *site) awaitWhole(ctx context.Context, limit time.Duration) error {
 			s.setOnline(ctx, c)
 			cleared = time.Now()
 		}
-		return s.lacks(c)
+		if err := s.lacks(c); err != nil {
+			return err
+		}
+		return s.behind(ctx, c.Writer.Value.Name)
 	})
+}
+
+// near is how many transactions a replica may be behind and still count as one
+// that keeps up: what the clients write in some tenths of a second.
+const near = 50
+
+// behind says which replica still catches up. To the cluster it is whole, and must
+// be; but a fault that strikes then strikes on top of the last one: the next writer
+// first fetches and applies seconds of writes, which no limit of a gap allows for.
+func (s *site) behind(ctx context.Context, writer string) error {
+	seen := map[string]uint64{}
+	for _, h := range s.databases() { // one after another: a writer that is read late is further, never nearer
+		if h.Name == writer {
+			continue
+		}
+		n, err := s.sequence(ctx, h.Name)
+		if err != nil {
+			return err
+		}
+		seen[h.Name] = n
+	}
+	now, err := s.sequence(ctx, writer)
+	var errs []error
+	for host, n := range seen {
+		if n+near < now {
+			errs = append(errs, fmt.Errorf("%s is %d transactions behind %s", host, now-n, writer))
+		}
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// sequence is the number of the last transaction that a server has applied.
+func (s *site) sequence(ctx context.Context, host string) (uint64, error) {
+	text, err := s.position(ctx, host)
+	if err != nil {
+		return 0, err
+	}
+	set, err := gtid.Parse(text)
+	return set.Highest(), err
 }
 
 // awaitWrite waits until a client's write through the writer VIP is acknowledged:

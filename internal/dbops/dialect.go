@@ -41,6 +41,7 @@ type dialect struct {
 	epochRow    string // columns cluster, epoch, host, gtid, base; the newest rows, newest first
 	sessions    string // columns id, user, host, command
 	admitted    string // one number: see Server.admitted
+	knots       string // column id: sessions that wait for read_only and have locked what a statement waits for
 
 	facet   factColumns
 	channel replicationColumns

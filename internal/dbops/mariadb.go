@@ -22,6 +22,10 @@ var mariadb = dialect{
 		`WHERE USER = 'unauthenticated user' AND COALESCE(STATE, '') <> 'Reading from net') ` +
 		`FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('CONNECTIONS', 'CONNECTION_ERRORS_MAX_CONNECTIONS')`,
 	sessions: `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command FROM information_schema.PROCESSLIST`,
+	knots: `SELECT DISTINCT p.ID AS id FROM information_schema.PROCESSLIST p ` +
+		`JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID ` +
+		`JOIN information_schema.INNODB_LOCK_WAITS w ON w.blocking_trx_id = t.trx_id ` +
+		`WHERE p.COMMAND = 'Query' AND p.STATE = 'Waiting for backup lock' AND p.INFO NOT LIKE 'commit%'`,
 
 	facet: factColumns{
 		version: "version", serverID: "server_id", readOnly: "read_only", position: "position", state: "state",

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -12,7 +14,8 @@ import (
 // SetReadOnly closes the server for everybody without READ ONLY ADMIN and proves
 // it. ErrLockWait: a statement, LOCK TABLES or a wait for an acknowledgement is
 // in the way; after a second the server gave up, and read_only is as it was. An
-// open transaction that wrote something is not in the way: its COMMIT fails.
+// open transaction that wrote something is not in the way: its COMMIT fails. One
+// that others wait for, and that waits for this itself, is ended: see untie.
 //
 // ErrTimeout leaves it open whether the server will still do it; give it more
 // than the second that it may wait by itself.
@@ -22,10 +25,56 @@ func (s *Server) SetReadOnly(ctx context.Context) error {
 		return err
 	}
 	defer cancel()
-	if err := s.exec(ctx, s.fence, "set read_only=true", d.setReadOnly); err != nil {
+	aside, stop := context.WithTimeout(ctx, untieUntil)
+	var untying sync.WaitGroup
+	untying.Go(func() { s.untie(aside, d) })
+	err = s.exec(ctx, s.fence, "set read_only=true", d.setReadOnly)
+	stop()
+	untying.Wait()
+	if err != nil {
 		return err
 	}
 	return s.readsReadOnly(ctx, d, true)
+}
+
+// The time in which untie looks again and again for a knot: it leaves most of the
+// second alone in which the server waits (lockWait), and ends well before it.
+const (
+	untieEvery = 50 * time.Millisecond
+	untieUntil = 700 * time.Millisecond
+)
+
+// untie ends sessions of clients that have a row locked, in an open transaction,
+// for which another's statement waits, and whose own next statement waits until
+// read_only is set. That is set only when no statement runs: each of the three
+// waits for the next, and the server sees no deadlock in it (measured: two
+// clients that update the same two rows are enough). Nobody was told that such a
+// transaction is safe, it has not begun to commit, and it cannot begin before
+// read_only is set or given up: nothing is released here that waits for an
+// acknowledgement (R12). What goes wrong here SetReadOnly itself reports, as
+// ErrLockWait.
+func (s *Server) untie(ctx context.Context, d *dialect) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(untieEvery):
+		}
+		set, err := s.query(ctx, s.work, "list who holds read_only up", d.knots)
+		if err != nil {
+			return
+		}
+		for _, line := range set {
+			r := &reader{row: line}
+			id := r.number("id", 64)
+			if r.err != nil || ctx.Err() != nil {
+				return
+			}
+			if _, err := s.killSession(ctx, d, s.work, "end a client that holds read_only up", id); err != nil {
+				return
+			}
+		}
+	}
 }
 
 // SetWritable opens the server and proves it. Whether it may be opened is the
