@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mmm-ha/mmm/chaos/history"
 	"github.com/mmm-ha/mmm/chaos/lab"

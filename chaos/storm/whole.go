@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mmm-ha/mmm/chaos/lab"
 	"github.com/mmm-ha/mmm/chaos/load"
 	"github.com/mmm-ha/mmm/topology"
-	"github.com/mmm-ha/mmm/topology/gtid"
 )
 
 // awaitWhole waits until etcd says that nothing is missing, and tells hosts
@@ -66,14 +67,18 @@ func (s *site) behind(ctx context.Context, writer string) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// sequence is the number of the last transaction that a server has applied.
+// sequence is the number of the last transaction that a server has applied. The
+// bed has one replication domain, so the position is one GTID.
 func (s *site) sequence(ctx context.Context, host string) (uint64, error) {
 	text, err := s.position(ctx, host)
 	if err != nil {
 		return 0, err
 	}
-	set, err := gtid.Parse(text)
-	return set.Highest(), err
+	n, err := strconv.ParseUint(text[strings.LastIndexByte(text, '-')+1:], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("position of %s: %w", host, err)
+	}
+	return n, nil
 }
 
 // awaitWrite waits until a client's write through the writer VIP is acknowledged:
