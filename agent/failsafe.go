@@ -75,6 +75,7 @@ func (w *wanted) same(o *wanted) bool {
 // pledge is one round in which all have promised.
 type pledge struct {
 	epoch    topology.Rev // for which reign; 0: for reader VIPs only
+	was      topology.Rev // the epoch of that reign before it was taken again; 0: it was not
 	deadline election.Deadline
 }
 
@@ -103,7 +104,7 @@ func (f *failsafe) view(s *state, clock election.Clock) topology.Failsafe {
 // left is how long this host may go on by promises: those of that reign.
 func (f *failsafe) left(epoch topology.Rev, clock election.Clock) time.Duration {
 	k := f.counted()
-	if k.epoch != epoch {
+	if k.epoch != epoch && (k.was == 0 || k.was != epoch) { // the loop may not know yet that it was taken again
 		return 0
 	}
 	return max(0, k.deadline.Left(clock.Now()))
@@ -127,7 +128,7 @@ func (f *failsafe) count(p pledge) {
 func (f *failsafe) again(epoch topology.Rev) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.kept.epoch = epoch
+	f.kept.was, f.kept.epoch = f.kept.epoch, epoch
 }
 
 // publish tells the other goroutines whom to ask and who may ask.

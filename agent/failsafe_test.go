@@ -306,3 +306,20 @@ func TestHostThatHasJustReachedEtcdAgainStillPromises(t *testing.T) {
 		}, s.session.Run)
 	})
 }
+
+// R52: what carries the reign carries it also in the moment in which it was taken
+// again and the loop has not heard of it yet.
+func TestPromisesCarryAReignUnderBothItsEpochs(t *testing.T) {
+	r := newRig(t)
+	r.failsafe.count(pledge{epoch: epoch, deadline: r.clock.Now().Deadline(time.Hour)})
+	r.failsafe.again(epoch + 5)
+	for e, want := range map[topology.Rev]bool{epoch: true, epoch + 5: true, epoch + 1: false, 0: false} {
+		if got := r.failsafe.left(e, r.clock) > 0; got != want {
+			t.Errorf("epoch %d: carried %t", e, got)
+		}
+	}
+	r.failsafe.count(pledge{epoch: epoch + 5, deadline: r.clock.Now().Deadline(time.Hour)})
+	if r.failsafe.left(epoch, r.clock) > 0 {
+		t.Error("a round for the new epoch carries the old one")
+	}
+}

@@ -11,4 +11,4 @@ race=(./election ./internal/store ./internal/fence ./vip ./agent ./internal/proc
 mapfile -t rest < <(go list ./... | grep -vE '/(election|internal/store|internal/store/storetest|internal/fence|vip|agent|internal/process)$')
 
 go test -race -p 1 -timeout 8m "${race[@]}"
-go test -p 1 -timeout 9m "${rest[@]}"
+go test -p 1 -timeout 15m "${rest[@]}"
