@@ -7,9 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,49 +18,25 @@ import (
 // knock knocks with the patience of the agent.
 func (h host) knock(t *testing.T) error { return h.ops.Knock(within(t, time.Second)) }
 
-// deafen stops the one thread of the server that takes new connections, and no
-// other, until the returned function runs.
-func deafen(t *testing.T, pid int) (heal func()) {
-	t.Helper()
-	const seize, interrupt = 0x4206, 0x4207
-	stopped, release, done := make(chan error), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // who traces is a thread
-		defer runtime.UnlockOSThread()
-		for _, request := range []uintptr{seize, interrupt} {
-			if _, _, errno := syscall.RawSyscall6(syscall.SYS_PTRACE, request, uintptr(pid), 0, 0, 0, 0); errno != 0 {
-				stopped <- os.NewSyscallError("ptrace", errno)
-				return
-			}
-		}
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(pid, &status, 0x40000000, nil) // __WALL: it is no child as others are
-		stopped <- err
-		<-release
-		if err := syscall.PtraceDetach(pid); err != nil {
-			t.Errorf("let it go on: %v", err)
-		}
-	}()
-	must(t, <-stopped)
-	return func() { close(release); <-done }
-}
-
 func TestKnockFindsAServerThatTakesNobodyNewWhileOpenSessionsAnswer(t *testing.T) {
 	h := start(t)
 	must(t, h.knock(t))
-	h.observe(t)
-	heal := deafen(t, h.PID())
+	opt := h.Options()
+	opt.Socket = reception(t, h.Socket, 2)
+	ops, err := dbops.Open(opt)
+	must(t, err)
+	defer ops.Close()
+	if _, err := ops.Observe(patiently(t)); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
-		if err := h.knock(t); !errors.Is(err, dbops.ErrTimeout) {
+		if err := ops.Knock(within(t, time.Second)); !errors.Is(err, dbops.ErrTimeout) {
 			t.Errorf("Knock: %v, want ErrTimeout", err)
 		}
-		if p, err := h.ops.Observe(within(t, 500*time.Millisecond)); err != nil || !p.Up {
+		if p, err := ops.Observe(within(t, 500*time.Millisecond)); err != nil || !p.Up {
 			t.Errorf("the open session: %+v, %v", p, err)
 		}
 	}
-	heal()
-	must(t, h.ops.Knock(patiently(t)))
 }
 
 func TestKnockAtAFullServerIsErrTooMany(t *testing.T) {
@@ -101,30 +75,32 @@ func TestKnockTellsABarredWayFromADeadServer(t *testing.T) {
 	}
 }
 
-// reception is a way to the server which lets the first visitor through and
+// reception is a way to the server which lets the first visitors through and
 // leaves all later ones waiting at the door.
-func reception(t *testing.T, to string) string {
+func reception(t *testing.T, to string, first int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "reception")
 	l, err := net.Listen("unix", path)
 	must(t, err)
 	var all sync.WaitGroup
 	t.Cleanup(func() { _ = l.Close(); all.Wait() })
-	all.Go(func() {
-		in, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer func() { _ = in.Close() }()
-		out, err := net.Dial("unix", to)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer func() { _ = out.Close() }()
-		all.Go(func() { _, _ = io.Copy(in, out) })
-		_, _ = io.Copy(out, in)
-	})
+	for range first {
+		all.Go(func() {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer func() { _ = in.Close() }()
+			out, err := net.Dial("unix", to)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = out.Close() }()
+			all.Go(func() { _, _ = io.Copy(in, out) })
+			_, _ = io.Copy(out, in)
+		})
+	}
 	return path
 }
 
@@ -133,7 +109,7 @@ func reception(t *testing.T, to string) string {
 func TestKnockAtAServerThatTakesOthersIsErrCrowded(t *testing.T) {
 	h := start(t)
 	opt := h.Options()
-	opt.Socket = reception(t, h.Socket)
+	opt.Socket = reception(t, h.Socket, 1)
 	ops, err := dbops.Open(opt)
 	must(t, err)
 	defer ops.Close()
