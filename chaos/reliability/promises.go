@@ -33,7 +33,7 @@ var Guarantees = []Promise{
 
 // Situations are the promises by what goes wrong.
 var Situations = []Promise{
-	{"one of: process, host, power, cut, cable", "Writes are back within a second when a mysqld dies, within the looks that must fail and a second when it hangs, else within two leases and a second (one lease and a second more when etcd loses its leader with the host), on a machine that has the time and when the next writer keeps up. A storm fails when it takes longer; the one of `make test`, which any machine runs, three seconds later. Nothing acknowledged is lost.",
+	{"one of: process, host, power, cut, cable", "Writes are back within a second when a mysqld dies, else within two leases and a second (one lease and a second more when etcd loses its leader with the host), on a machine that has the time and when the next writer keeps up. A storm fails when it takes longer; the one of `make test`, which any machine runs, three seconds later. Nothing acknowledged is lost.",
 		[]string{"TestWriterThatLosesItsMysqldIsReplacedWithoutWaitingForTheLease", "TestF07FrozenMysqldOfTheWriterIsKilledAndReplaced", "TestWriterWhoseMysqldRestartsAtOnceHasLostItsReignAllTheSame", "TestStormOfSeedViolatesNothing"},
 		[]string{"kill", "crash", "stop", "hang", "host-freeze", "host-kill", "power", "cut", "cut-in", "cut-out", "cut-pair", "cable"}},
 	{"agent restarted", "The reign goes on; no change of the writer.",

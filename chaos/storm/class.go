@@ -74,7 +74,7 @@ var classes = []class{
 	{Name: "stop", Says: "mysqld shut down in order", family: "mysqld", on: []place{onWriter, onReplica},
 		hold: span(0.3, 3), do: stopMysqld, undo: startMysqld, bites: silent, ends: answers, seen: atOnce, changes: 1},
 	{Name: "hang", Says: "mysqld stopped (SIGSTOP) and continued", family: "mysqld", on: []place{onWriter, onWriter, onMaster, onReplica},
-		hold: span(0.2, 5), do: hangMysqld, undo: resumeMysqld, bites: silent, ends: answers, seen: byLooks, changes: 1},
+		hold: span(0.2, 5), do: hangMysqld, undo: resumeMysqld, bites: silent, ends: answers, seen: byLease, changes: 1},
 	{Name: "both", Says: "agent killed, and mysqld after it, which its supervisor starts at once", family: "agent", on: []place{onWriter, onReplica},
 		hold: span(0.3, 4), do: killBoth, undo: startAgent, bites: noAgent, ends: agentRuns, seen: byLease, changes: 1},
 	{Name: "agent-kill", Says: "agent killed, started again later", family: "agent", on: []place{onWriter, onWriter, onMaster, onReplica},

@@ -16,9 +16,8 @@ const (
 	unseen sight = iota
 	// atOnce: the kernel tells the agent that its mysqld is dead.
 	atOnce
-	// byLooks: so many looks at mysqld in a row must fail, each by its time limit.
-	byLooks
-	// byLease: a lease must end, for which etcd may take as long as it lasts.
+	// byLease: a lease must end, for which etcd may take as long as it lasts; a
+	// mysqld that hangs has as long, for the looks that must fail and its end.
 	byLease
 	// byDisk: every try to write must fail for a time; then one more second until
 	// a stalled one counts, one for read_only, and one for the end of mysqld.
@@ -31,8 +30,6 @@ const (
 // takes is the time until those who must act have noticed.
 func (s sight) takes(t topology.Timing) time.Duration {
 	switch s {
-	case byLooks:
-		return time.Duration(t.Misses) * (t.Probe.D() + t.ProbeLimit.D())
 	case byLease:
 		return 2 * t.TTL.D()
 	case byDisk:

@@ -36,8 +36,8 @@ func TestLimitsFollowFromTheTimings(t *testing.T) {
 		{"kill", true, false, ms(1000), ms(1000), 1},
 		{"crash", true, true, ms(1000), ms(1000), 1}, // etcd is not hit
 		{"stop", false, true, ms(1000), ms(1000), 0},
-		{"hang", true, false, ms(2100), ms(2100), 1},
-		{"hang", false, false, ms(2000), ms(2100), 0},
+		{"hang", true, false, ms(3000), ms(3000), 1},
+		{"hang", false, false, ms(2000), ms(3000), 0},
 		{"agent-restart", true, false, ms(1000), ms(1000), 0},
 		{"agent-freeze", true, false, ms(3000), ms(3000), 1},
 		{"host-kill", true, false, ms(3000), ms(3000), 1},
