@@ -42,6 +42,11 @@ func (a *Agent) placeBid(ctx context.Context, j job) (step.Note, error) {
 		}
 		a.rejected.Store(j.Addr)
 	}
+	// Whom this host refused as a writer may have to fetch from it now (R33); there
+	// is nobody here any more whom an acknowledgement could let go.
+	if err := a.ports.Refuse(ctx, nil, portOf(j, a.opt.Host)); err != nil {
+		return nil, err
+	}
 	if r := j.probe.Replication; r.Configured && r.IO != "No" {
 		// It may have been stopped since the last look. Only while the IO thread
 		// lives can it be started without losing what is not applied; after the bid

@@ -39,7 +39,7 @@ func TestBidIsPlacedInTheOrderOfTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"reject [192.0.2.2]", "stop-io", "observe", "put-bid"}
+	want := []string{"reject [192.0.2.2]", "refuse []", "stop-io", "observe", "put-bid"}
 	if got := r.order(want...); !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
 	}

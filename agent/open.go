@@ -253,7 +253,11 @@ func (a *Agent) openKernel(ctx context.Context, spec topology.Spec) error {
 		return nil
 	}
 	filter := fence.New(fence.Options{Log: a.log})
-	if err := filter.Install(ctx); err != nil {
+	err = filter.Install(ctx)
+	if err != nil && !errors.Is(err, fence.ErrUnsupported) && !errors.Is(err, fence.ErrForbidden) {
+		return err // what stands in the kernel stays, and nobody would change it any more
+	}
+	if err != nil {
 		a.log.Warn("no rules in the packet filter: an election waits two seconds longer when a host vanishes, and a writer cannot keep out replicas that it does not count on", "err", err)
 		a.ports = noPorts{}
 		return nil

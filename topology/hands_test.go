@@ -202,7 +202,7 @@ func (w *world) doServer(h *host, a Action) error {
 	}
 	switch a.Kind {
 	case PlaceBid:
-		h.reads, h.linked = false, false
+		h.reads, h.linked, h.seen.Shunned = false, false, nil
 		w.bid(h, *a.Bid)
 	case Fetch:
 		return w.fetch(h, a)

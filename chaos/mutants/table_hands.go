@@ -74,6 +74,18 @@ var hands = []Mutant{
 		New:  `case false:`,
 	},
 	{
+		Name: "bid-with-a-stopped-sql-thread", Rules: []string{"R11"}, File: "agent/act_election.go", Suite: agents,
+		What: "A replica whose SQL thread stopped a moment ago bids, and can never apply what it holds.",
+		Old:  `if err := a.db.StartSQL(ctx); err != nil {`,
+		New:  `if err := ctx.Err(); err != nil {`,
+	},
+	{
+		Name: "refused-by-a-writer-that-was", Rules: []string{"R33"}, File: "agent/act_election.go", Suite: agents,
+		What: "A host that is no writer any more keeps others from what they have to fetch from it.",
+		Old:  "if err := a.ports.Refuse(ctx, nil, portOf(j, a.opt.Host)); err != nil {\n\t\treturn nil, err\n\t}\n",
+		New:  "",
+	},
+	{
 		Name: "bid-for-another-run", Rules: []string{"R28"}, File: "agent/act_election.go", Suite: agents,
 		What: "A bid names a mysqld that was restarted before its position was read.",
 		Old:  `case p.Incarnation != b.Incarnation:`,

@@ -56,6 +56,18 @@ var kernel = []Mutant{
 		New:  "",
 	},
 	{
+		Name: "refused-until-a-restart", Rules: []string{"R21"}, File: "internal/fence/fence.go", Suite: filter,
+		What: "An agent that starts lets everybody attach to the writer until it has looked around and decided whom to refuse.",
+		Old:  `err = m.write(ctx, kept, true)`,
+		New:  `err = m.write(ctx, lists{}, true)`,
+	},
+	{
+		Name: "half-a-list-is-kept", Rules: []string{"R21"}, File: "internal/fence/standing.go", Suite: filter,
+		What: "An agent that starts keeps only the IPv4 hosts out that the one before refused.",
+		Old:  `if len(k) != 8 && len(k) != 20 {`,
+		New:  `if len(k) != 8 {`,
+	},
+	{
 		Name: "flushed-table-not-noticed", Rules: []string{"R21"}, File: "internal/fence/fence.go", Suite: filter,
 		What: "Somebody flushes all rules, and the agent believes that its own still stand.",
 		Old:  `if intact && want.equal(m.have) {`,

@@ -78,8 +78,7 @@ func (a *agent) start() {
 	a.look, a.asked = look{version: -1, under: true}, want{}
 	a.state = step.New(a.h.name, a.h.id, a.token(), a.h.disk.highest)
 	a.state.Seen.Distrust = a.h.disk.doubts
-	a.h.refuse(nil) // the tables are made anew, empty
-	a.h.rejects = nil
+	a.h.rejects = nil // whom it refuses stays refused until it decides anew (R21)
 	if a.h.port == forever {
 		a.h.port = 0 // R9
 	}

@@ -100,6 +100,7 @@ func (a *agent) placeBid(p *proc, l *limit, j job) (step.Note, error) {
 	if j.Addr.IsValid() {
 		a.reject(a.hostAt(j.Addr))
 	}
+	a.h.refuse(nil) // who lacks something may fetch it here (R33)
 	if r := j.probe.Replication; r.Configured && r.IO != "No" {
 		_ = a.db().startSQL(p, l) // a stopped one would hold what is not applied (R11)
 	}

@@ -40,16 +40,20 @@ func New(o Options) *Manager {
 	return &Manager{log: o.Log, line: newLine()}
 }
 
-// Install makes the table, with empty lists, in one step; what an earlier run
-// left of it is replaced. It returns ErrUnsupported or ErrForbidden if the agent
-// has to go on without the table.
+// Install makes the table in one step; what an earlier run left of it is replaced.
+// Whom that kept from the ports of this host stays out until the caller has
+// decided anew (R21); its deposed writers are forgotten. It returns ErrUnsupported
+// or ErrForbidden if the agent has to go on without the table.
 func (m *Manager) Install(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
 	defer cancel()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.installed, m.generation = false, 0
-	err := m.write(ctx, lists{}, true)
+	kept, err := m.standing(ctx)
+	if err == nil {
+		err = m.write(ctx, kept, true)
+	}
 	if errors.Is(err, unix.ENOENT) { // one of the rules' words is not compiled in
 		err = fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
@@ -57,7 +61,7 @@ func (m *Manager) Install(ctx context.Context) error {
 		return fmt.Errorf("install packet filter table %s: %w", tableName, err)
 	}
 	m.installed = true
-	m.log.Info("packet filter table installed", "table", tableName)
+	m.log.Info("packet filter table installed", "table", tableName, "still refused", kept.refused)
 	return nil
 }
 

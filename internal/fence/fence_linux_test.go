@@ -353,6 +353,113 @@ func TestInstallReplacesWhatACrashedRunLeft(t *testing.T) {
 	}
 }
 
+// installedAgain is the Manager of an agent that starts after another.
+func installedAgain(t *testing.T) *Manager {
+	t.Helper()
+	m := New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err := m.Install(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestWhoWasKeptOutStaysOutWhenTheNextAgentStarts(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	before, _ := installed(t)
+	if err := errors.Join(
+		before.Refuse(t.Context(), hosts("192.0.2.2", "2001:db8::2", "192.0.2.7"), port),
+		before.Admit(t.Context(), hosts("192.0.2.4", "2001:db8::4"), port+1),
+	); err != nil {
+		t.Fatal(err)
+	}
+	want := sh(t, "nft list table inet mmm")
+	m := installedAgain(t)
+	if got := sh(t, "nft list table inet mmm"); got != want {
+		t.Errorf("after the start the table is\n%s\nwant\n%s", got, want)
+	}
+	if err := m.Refuse(t.Context(), nil, port); err != nil { // it decides anew
+		t.Fatal(err)
+	}
+	conns := listen(t, here, "192.0.2.1", port)
+	connect(t, atPeer, "192.0.2.1", conns)
+	if err := m.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	installedAgain(t)
+	if got := sh(t, "nft list table inet mmm"); strings.Contains(got, "elements") {
+		t.Errorf("a table that was taken out at uninstallation left something:\n%s", got)
+	}
+}
+
+func TestNobodyGetsInWhileAnAgentStarts(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	m, _ := installed(t)
+	conns := listen(t, here, "192.0.2.1", port)
+	if err := m.Refuse(t.Context(), hosts("192.0.2.2"), port); err != nil {
+		t.Fatal(err)
+	}
+	stop, tried := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		_ = atPeer(t, func() error {
+			for {
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+				n++
+				if c, err := net.DialTimeout("tcp", "192.0.2.1:3309", bound); err == nil {
+					c.Close()
+				}
+			}
+		})
+		tried <- n
+	}()
+	for range 100 {
+		installedAgain(t)
+	}
+	close(stop)
+	if n := <-tried; n < 100 {
+		t.Errorf("only %d attempts: that proves nothing", n)
+	}
+	select {
+	case <-conns:
+		t.Error("a refused host got in while an agent started")
+	default:
+	}
+}
+
+func TestTableOfAnotherVersionIsReplacedAndItsListsAreKept(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	wire(t)
+	sh(t, `nft -f - <<'END'
+table inet mmm {
+	set refused4 { type ipv4_addr . inet_service; flags timeout; elements = { 192.0.2.2 . 3309 timeout 1h } }
+	set refused6 { type ipv6_addr; elements = { 2001:db8::2 } }
+	set other { type ipv4_addr; elements = { 192.0.2.3 } }
+	chain in { type filter hook input priority 5; policy drop; ip saddr @other accept; }
+	chain old { tcp dport 3309 drop; }
+}
+END`)
+	installedAgain(t)
+	got := sh(t, "nft list table inet mmm")
+	sh(t, "nft delete table inet mmm")
+	m := installedAgain(t)
+	if err := m.Refuse(t.Context(), hosts("192.0.2.2"), port); err != nil {
+		t.Fatal(err)
+	}
+	if want := sh(t, "nft list table inet mmm"); got != want {
+		t.Errorf("the table is\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestRemoveLeavesNothingOfOursAndAllOfOthers(t *testing.T) {
 	if !inNamespaces(t) {
 		return
