@@ -1,0 +1,94 @@
+package auth
+
+import (
+	"bytes"
+	"testing"
+)
+
+// switchTo is a server's request for another plugin.
+func switchTo(plugin string, salt []byte) []byte {
+	out := append([]byte{headSwitch}, plugin...)
+	return append(append(append(out, 0), salt...), 0)
+}
+
+var okPacket = []byte{headOK, 0, 0, 2, 0, 0, 0}
+
+// nativeLogin relays a login to a server whose account has that password, and
+// says whether the server's answer and the relay's are OK.
+func nativeLogin(t *testing.T, a *Accounts, c Client, said, stored string) (server, client bool, r *Relay) {
+	t.Helper()
+	f, _ := start(t, a, c, said+"!")
+	r = f.Relay(Channel{})
+	salt := NewSalt()
+	question := switchTo(Native, salt)
+	m := r.Step(FromServer, question)
+	if m.To != FromClient || !bytes.Equal(m.Payload, question) || m.Next != FromClient {
+		t.Fatalf("the question is not passed on: %+v", m)
+	}
+	m = r.Step(FromClient, answerBy(t, Native, said, salt))
+	if m.To != FromServer || m.Next != FromServer {
+		t.Fatalf("the answer is not passed on: %+v", m)
+	}
+	_, server = doubleOf(stored).prove(salt, m.Payload)
+	word := okPacket
+	if !server {
+		word = refusal(errAccessDenied, stateDenied, "Access denied, says the server")
+	}
+	m = r.Step(FromServer, word)
+	if !m.Done || m.To != FromClient {
+		t.Fatalf("the server's word is not the end: %+v", m)
+	}
+	if m.OK != (m.Payload[0] == headOK) {
+		t.Fatalf("OK is %t, and the payload % x", m.OK, m.Payload)
+	}
+	if !server && !bytes.Equal(m.Payload, word) {
+		t.Fatalf("the server's own error became % x", m.Payload)
+	}
+	return server, m.OK, r
+}
+
+func TestALoginIsRelayedAndGivesItsSecret(t *testing.T) {
+	server, client, r := nativeLogin(t, nil, joe(), "new", "new")
+	if !server || !client {
+		t.Fatalf("server %t, client %t", server, client)
+	}
+	if s, why := r.Recover(knows(t, "joe@% old")); !s.None() || why == "" {
+		t.Errorf("a Secret out of nothing (%q)", why)
+	}
+	s, why := r.Recover(knows(t, "joe@% new"))
+	if s.None() || s.Key("joe") != ClearSecret("new").Key("joe") {
+		t.Errorf("no Secret: %s", why)
+	}
+}
+
+func TestTheServersOwnErrorIsPassedOn(t *testing.T) {
+	if server, client, r := nativeLogin(t, nil, joe(), "wrong", "new"); server || client {
+		t.Error("a wrong password is let in")
+	} else if s, _ := r.Recover(knows(t, "joe@% wrong")); !s.None() {
+		t.Error("a failed login gave a Secret")
+	}
+}
+
+func TestAUserForLocalhostAloneIsNotLetInByAServer(t *testing.T) {
+	a := knows(t, "joe@localhost secret")
+	if server, client, _ := nativeLogin(t, a, joe(), "secret", "secret"); server || client {
+		t.Errorf("server %t, client %t", server, client)
+	}
+}
+
+func TestAProofForAnotherHostsAccountIsNotLetIn(t *testing.T) {
+	a := knows(t, "joe@192.0.2.0/25 here", "joe@192.0.2.128/25 there")
+	if _, client, _ := nativeLogin(t, a, joe(), "there", "there"); client {
+		t.Error("the account of another network is open")
+	}
+	if _, client, _ := nativeLogin(t, a, joe(), "fresh", "fresh"); !client {
+		t.Error("a changed password is refused")
+	}
+}
+
+func TestAnOKWithoutAQuestionIsNoProof(t *testing.T) {
+	f, _ := start(t, nil, joe(), "any")
+	if m := f.Relay(Channel{}).Step(FromServer, okPacket); !m.Done || m.OK || m.Payload[0] != headERR {
+		t.Errorf("%+v", m)
+	}
+}
