@@ -1,0 +1,107 @@
+package session
+
+import (
+	"bytes"
+	"slices"
+)
+
+// settings is what the client set on its writer connection, as the server's
+// session trackers said it: the value that holds, and in which order the values
+// came to hold. Another connection is brought up to date from it.
+type settings struct {
+	all     []setting // in the order of their last change
+	version uint64    // counts changes
+}
+
+type setting struct {
+	name, value []byte
+	version     uint64
+}
+
+// note takes a value that a tracker reported. It reports whether that is news.
+func (s *settings) note(name, value []byte) bool {
+	i := slices.IndexFunc(s.all, func(e setting) bool { return bytes.Equal(e.name, name) })
+	if i >= 0 && bytes.Equal(s.all[i].value, value) {
+		return false
+	}
+	e := setting{name: slices.Clone(name), value: slices.Clone(value)}
+	if i >= 0 {
+		s.all = slices.Delete(s.all, i, i+1)
+	}
+	s.version++
+	e.version = s.version
+	s.all = append(s.all, e)
+	return true
+}
+
+// forget is what COM_RESET_CONNECTION does to settings.
+func (s *settings) forget() {
+	s.version++
+	s.all = nil
+}
+
+// since appends the statement that brings a connection from that version to the
+// newest; nothing when there is nothing to do.
+func (s *settings) since(dst []byte, version uint64) []byte {
+	if version >= s.version {
+		return dst
+	}
+	head := len(dst)
+	for _, e := range s.all {
+		if e.version <= version {
+			continue
+		}
+		if len(dst) == head {
+			dst = append(dst, "SET "...)
+		} else {
+			dst = append(dst, ", "...)
+		}
+		dst = append(append(append(dst, "SESSION `"...), e.name...), "`="...)
+		dst = appendValue(dst, e.value)
+	}
+	return dst
+}
+
+// appendValue writes a value as SET takes it: numbers bare, for a variable that
+// is a number takes no text; all else quoted, for names of character sets and
+// time zones are texts. Quotes are doubled and backslashes too, unless the
+// session reads a backslash as itself; since that cannot be known here, a value
+// with a backslash is written in hexadecimal, which has one meaning only.
+func appendValue(dst, value []byte) []byte {
+	switch {
+	case number(value):
+		return append(dst, value...)
+	case bytes.IndexByte(value, '\\') >= 0:
+		const digits = "0123456789ABCDEF"
+		dst = append(dst, "X'"...)
+		for _, b := range value {
+			dst = append(dst, digits[b>>4], digits[b&15])
+		}
+		return append(dst, '\'')
+	}
+	dst = append(dst, '\'')
+	for _, b := range value {
+		if b == '\'' {
+			dst = append(dst, '\'')
+		}
+		dst = append(dst, b)
+	}
+	return append(dst, '\'')
+}
+
+// number reports whether value is a number as servers print them.
+func number(value []byte) bool {
+	digits, dots := 0, 0
+	for i, b := range value {
+		switch {
+		case b >= '0' && b <= '9':
+			digits++
+		case b == '.':
+			dots++
+		case b == '-' && i == 0:
+		default:
+			return false
+		}
+	}
+	return digits > 0 && dots <= 1
+}
