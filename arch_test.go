@@ -35,6 +35,9 @@ var mayImport = map[string][]string{
 	"agent/step":           {"topology", "topology/gtid"},
 	"agent": {"agent/step", "topology", "topology/gtid", "election", "vip", "etcdembed", "internal/store", "internal/dbops",
 		"internal/fence", "internal/process", "internal/disk", "internal/peer", "internal/clone"},
+
+	"router": {"internal/conffile", "router/proxyproto"},
+
 	"chaos/lab":   {"internal/dbops", "topology"},
 	"chaos/load":  {},
 	"chaos/demo":  {"chaos/lab", "chaos/load"},

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/mmm-ha/mmm/router"
+)
+
+func newRunCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Run the router of this host",
+		Long: `Run the router of this host until it is told to stop.
+
+SIGTERM drains: the router says on /readyz that it is not ready, stops accepting,
+lets statements and transactions end (drain.time), closes each client at its next
+idle moment with error 1053, and ends.
+
+A new router may start while an old one drains: both listen on the same addresses,
+and the old one turns new connections to the new one before it closes its sockets,
+so that none is refused.
+
+SIGHUP reads the file again. What a running router can change counts at once:
+limits, hold, readers, consistency, slowLog, drain, tls. For the rest it says that
+a restart is needed. A file with a mistake changes nothing.`,
+		Example: `  mmmrouter run --config /etc/mmm/mmmrouter.yaml
+  mmmrouter run --config /etc/mmm/mmmrouter.yaml --log-level debug`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := logger(cmd)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), configPath(cmd), log)
+		},
+	}
+}
+
+func configPath(cmd *cobra.Command) string {
+	path, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return defaultConfig
+	}
+	return path
+}
+
+func run(ctx context.Context, path string, log *slog.Logger) error {
+	cfg, err := router.ReadConfig(path)
+	if err != nil {
+		return err
+	}
+	log = log.With("cluster", cfg.Cluster, "router", cfg.Name)
+	opt, err := assemble(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	r, err := router.New(opt)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })
+	defer stop()
+	go reloads(ctx, r, path, log)
+	return r.Run(ctx, func() { notify(daemon.SdNotifyReady) })
+}
+
+// reloads serves SIGHUP until ctx ends.
+func reloads(ctx context.Context, r *router.Router, path string, log *slog.Logger) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGHUP)
+	defer signal.Stop(ch)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ch:
+			notify(daemon.SdNotifyReloading)
+			reload(r, path, log)
+			notify(daemon.SdNotifyReady)
+		}
+	}
+}
+
+func reload(r *router.Router, path string, log *slog.Logger) {
+	cfg, err := router.ReadConfig(path)
+	if err != nil {
+		log.Error("the file was not taken: the router goes on with what it has", "err", err)
+		return
+	}
+	change, err := r.Reload(cfg)
+	switch {
+	case err != nil:
+		log.Error("the file was not taken: the router goes on with what it has", "err", err)
+	case len(change.Taken)+len(change.Restart) == 0:
+		log.Info("the file was read again; nothing in it has changed")
+	}
+	if len(change.Taken) > 0 {
+		log.Info("the file has changed and counts now", "keys", strings.Join(change.Taken, " "))
+	}
+	if len(change.Restart) > 0 {
+		log.Warn("the file has changed; restart the router to use this part of it", "keys", strings.Join(change.Restart, " "))
+	}
+}
+
+func notify(state string) {
+	_, _ = daemon.SdNotify(false, state) // not under systemd: nobody to tell
+}
+
+func newCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check-config",
+		Short: "Check the file and change nothing",
+		Long: `Check the file as run does before it starts: every key, what the keys say of each
+other, and the certificates that it names. Says all mistakes at once, each with its
+place and how to mend it, and ends with 1 when there is one.`,
+		Example: "  mmmrouter check-config --config /etc/mmm/mmmrouter.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := router.ReadConfig(configPath(cmd))
+			if err != nil {
+				return err
+			}
+			if err := cfg.CheckFiles(); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "OK: router %s of cluster %s\n", cfg.Name, cfg.Cluster)
+			for _, l := range cfg.Listeners {
+				fmt.Fprintf(cmd.OutOrStdout(), "  %-22s %-7s TLS %s\n", l.Address, l.Mode, l.TLS)
+			}
+			return nil
+		},
+	}
+}
+
+func newSampleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sample-config",
+		Short: "Print a file with every key, its default and what it means",
+		Long: `Print a file with every key, its default and what it means. It can be used as it is
+when the name of the cluster is put in.`,
+		Example: "  mmmrouter sample-config > /etc/mmm/mmmrouter.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(cmd.OutOrStdout(), router.Sample)
+			return err
+		},
+	}
+}

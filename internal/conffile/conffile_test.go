@@ -1,0 +1,85 @@
+package conffile
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+type form struct {
+	Name string   `yaml:"name"`
+	Time Duration `yaml:"time"`
+	Size Size     `yaml:"size"`
+	Etcd Etcd     `yaml:"etcd"`
+}
+
+func TestValuesReadWhatTheyWrite(t *testing.T) {
+	for _, d := range []time.Duration{0, time.Millisecond, time.Second, 90 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 8 * time.Hour, 90 * time.Minute} {
+		var f form
+		if err := Parse([]byte("time: "+Duration(d).String()), &f, func() error { return nil }); err != nil || f.Time.D() != d {
+			t.Errorf("%s is read as %s, %v", Duration(d), f.Time, err)
+		}
+	}
+	for _, s := range []Size{0, 1, 1023, KiB, 1025, 64 * MiB, 3 * GiB} {
+		var f form
+		if err := Parse([]byte("size: "+s.String()), &f, func() error { return nil }); err != nil || f.Size != s {
+			t.Errorf("%s is read as %s, %v", s, f.Size, err)
+		}
+	}
+	if got := Duration(8 * time.Hour).String(); got != "8h" {
+		t.Errorf("8 hours are written %s", got)
+	}
+}
+
+func TestBadValuesKeepTheirPlace(t *testing.T) {
+	for _, text := range []string{"time: fast", "time: -1s", "time: 5", "size: -1", "size: 1MB", "size: 9999999999GiB"} {
+		var f form
+		err := Parse([]byte("name: x\n"+text+"\n"), &f, func() error { return nil })
+		if err == nil || !strings.Contains(err.Error(), "[2:7]") || !strings.Contains(err.Error(), "write ") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestMistakesShowTheirLines(t *testing.T) {
+	var f form
+	err := Parse([]byte("name: x\netcd:\n  endpoints: [\"http://192.0.2.1:2379\"]\n"), &f, func() error {
+		m := NewMistakes()
+		m.Add("name", "is wrong")
+		m.Add("time", "is missing")
+		f.Etcd.Check(m.Of("etcd"))
+		return m.Err()
+	})
+	if err == nil {
+		t.Fatal("taken")
+	}
+	for _, want := range []string{"`name` is wrong", "1 | name: x", "`time` is missing", "`etcd.endpoints` has", "3 |   endpoints:"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+}
+
+func TestPlainHTTPGoesToThisHostOnly(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"endpoints: [\"http://127.0.0.1:2379\"]":                    true,
+		"endpoints: [\"http://localhost:2379\"]":                    true,
+		"endpoints: [\"http://[::1]:2379\"]":                        true,
+		"endpoints: [\"https://192.0.2.1:2379\"]":                   true,
+		"endpoints: [\"http://192.0.2.1:2379\"]\n  insecure: true":  true,
+		"endpoints: [\"http://192.0.2.1:2379\"]":                    false,
+		"endpoints: [\"192.0.2.1:2379\"]":                           false,
+		"endpoints: []":                                             false,
+		"endpoints: [\"https://192.0.2.1:2379\"]\n  cert: /a/b.pem": false,
+	} {
+		var f form
+		err := Parse([]byte("etcd:\n  "+text+"\n"), &f, func() error {
+			m := NewMistakes()
+			f.Etcd.Check(m.Of("etcd"))
+			return m.Err()
+		})
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

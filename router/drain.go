@@ -1,0 +1,71 @@
+package router
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// lookEvery paces the wait for sessions to end.
+	lookEvery = 20 * time.Millisecond
+	// endLimit is what sessions have to end when they were closed.
+	endLimit = 2 * time.Second
+)
+
+// leave ends the service in order: first nobody new, then those who are idle, then
+// those whose time is over.
+func (r *Router) leave(life context.Context, accepting *sync.WaitGroup) {
+	r.leaving.Store(true)
+	began, limits := time.Now(), r.config.Load().Drain
+	r.log.Info("draining", "sessions", r.sessions.count(), "linger", limits.Linger.D(), "time", limits.Time.D())
+	pause(life, limits.Linger.D())
+	r.giveWay(life)
+	accepting.Wait()
+	r.closePorts()
+	r.sessions.drain(shutdown())
+	if left := r.emptied(life, limits.Time.D()); left > 0 {
+		r.log.Warn("closing sessions that did not end in time", "sessions", left)
+		r.endAll(shutdown())
+		r.emptied(life, endLimit)
+	}
+	r.log.Info("drained", "took", time.Since(began))
+}
+
+// lastLook is how long the accept loops still take what is queued: a deadline that
+// has passed already would end them before they have looked.
+const lastLook = 10 * time.Millisecond
+
+// giveWay turns new connections to a router that was started meanwhile, then tells
+// the accept loops to end. What was queued for us is served.
+func (r *Router) giveWay(life context.Context) {
+	var turned sync.WaitGroup
+	for _, p := range r.ports {
+		turned.Go(func() {
+			if err := giveWay(life, p.socket, &p.accepted); err != nil {
+				r.log.Warn("clients that connect at this moment may be refused", "listener", p.Address, "err", err)
+			}
+			if err := p.socket.SetDeadline(time.Now().Add(lastLook)); err != nil {
+				_ = p.socket.Close() // which ends the loop as well
+			}
+		})
+	}
+	turned.Wait()
+}
+
+// emptied waits until no session is left, and returns how many are when the time
+// is over.
+func (r *Router) emptied(life context.Context, limit time.Duration) int {
+	end := time.Now().Add(limit)
+	for r.sessions.count() > 0 && time.Now().Before(end) && life.Err() == nil {
+		pause(life, lookEvery)
+	}
+	return r.sessions.count()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,169 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Options are what a Router is made of.
+type Options struct {
+	Config       Config // as ReadConfig returned it
+	Log          *slog.Logger
+	Conversation Conversation
+	// Beside runs as long as there are sessions: it follows the cluster. It returns
+	// when its context ends, or with what cannot be mended, which ends the router.
+	Beside func(context.Context) error
+}
+
+// Router is the daemon, as a value. Make it with New, then Run it once.
+type Router struct {
+	opt      Options
+	log      *slog.Logger
+	front    *front
+	gate     *gate
+	sessions *registry
+	counts   *counts
+	desk     *desk
+	sweeper  *sweeper
+
+	reload  sync.Mutex             // one at a time
+	config  atomic.Pointer[Config] // what counts now
+	leaving atomic.Bool            // told to end
+	bound   chan struct{}          // closed when every listener listens
+	ports   []*port
+}
+
+// port is one listener at work.
+type port struct {
+	Listener
+	socket   *net.TCPListener
+	accepted atomic.Uint64
+}
+
+// New checks what can be checked before anything is served: files that the
+// configuration names are read. Its error is one sentence with the cause.
+func New(opt Options) (*Router, error) {
+	front, err := newFront(opt.Config.TLS, opt.Log)
+	if err != nil {
+		return nil, err
+	}
+	r := &Router{
+		opt: opt, log: opt.Log, front: front, gate: newGate(opt.Config.Limits), sessions: newRegistry(), counts: newCounts(),
+		bound: make(chan struct{}),
+	}
+	r.config.Store(&opt.Config)
+	limits := func() Limits { return r.config.Load().Limits }
+	r.desk = &desk{
+		log: r.log, conversation: opt.Conversation, gate: r.gate, sessions: r.sessions,
+		limits: limits, front: front, counts: r.counts,
+	}
+	r.sweeper = &sweeper{
+		sessions: r.sessions, limits: limits, places: make(chan struct{}, killsAtOnce), ended: r.counts.ended,
+		failed: func(l *live, err error) {
+			r.log.Warn("cannot kill a statement on its server", "session", l.info.ID, "err", err)
+		},
+	}
+	return r, nil
+}
+
+// Run is the router's life: it listens, calls ready, and serves until ctx ends.
+// Then it drains: it says that it is not ready, gives its place to another router
+// of this host, lets statements and transactions end, and returns nil. It returns
+// an error when something breaks that cannot be mended.
+func (r *Router) Run(ctx context.Context, ready func()) error {
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // sessions outlive ctx by the drain
+	defer end()
+	group, life := errgroup.WithContext(life)
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	accepting := r.accept(life, group)
+	group.Go(func() error { return r.sweeper.run(life) })
+	group.Go(func() error { return r.front.watch(life) })
+	if r.opt.Beside != nil {
+		group.Go(func() error { return r.opt.Beside(life) })
+	}
+	ready()
+	select {
+	case <-ctx.Done():
+		r.leave(life, accepting)
+	case <-life.Done(): // something broke: there is nothing to wait for
+		r.closePorts()
+		r.endAll(shutdown())
+	}
+	end()
+	err := group.Wait()
+	r.desk.serving.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// open binds all addresses, or none.
+func (r *Router) open(ctx context.Context) error {
+	for _, l := range r.opt.Config.Listeners {
+		socket, err := listen(ctx, l.Address)
+		if err != nil {
+			r.closePorts()
+			return err
+		}
+		if err := unsteer(socket); err != nil {
+			r.log.Warn("a restart may refuse connections", "listener", l.Address, "err", err)
+		}
+		r.ports = append(r.ports, &port{Listener: l, socket: socket})
+		r.log.Info("listening", "listener", socket.Addr().String(), "mode", string(l.Mode), "tls", string(l.TLS))
+	}
+	close(r.bound)
+	return nil
+}
+
+// Addresses are those that the router listens on, by the order of the file, once
+// it does. It waits for that until ctx ends.
+func (r *Router) Addresses(ctx context.Context) ([]net.Addr, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.bound:
+	}
+	addresses := make([]net.Addr, len(r.ports))
+	for i, p := range r.ports {
+		addresses[i] = p.socket.Addr()
+	}
+	return addresses, nil
+}
+
+// accept starts the accept loops; the group ends when they have.
+func (r *Router) accept(life context.Context, group *errgroup.Group) *sync.WaitGroup {
+	var accepting sync.WaitGroup
+	for _, p := range r.ports {
+		accepting.Add(1)
+		group.Go(func() error {
+			defer accepting.Done()
+			return accept(p.socket, r.log, func(c *net.TCPConn) {
+				p.accepted.Add(1)
+				r.desk.take(life, p.Listener, c)
+			})
+		})
+	}
+	return &accepting
+}
+
+func (r *Router) closePorts() {
+	for _, p := range r.ports {
+		_ = p.socket.Close() // only once, and nothing is lost with it
+	}
+}
+
+// endAll closes every session.
+func (r *Router) endAll(why *Refusal) {
+	for _, l := range r.sessions.all() {
+		l.end(why)
+	}
+}

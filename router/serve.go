@@ -1,0 +1,154 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mmm-ha/mmm/router/proxyproto"
+)
+
+// desk is where connections become sessions.
+type desk struct {
+	log          *slog.Logger
+	conversation Conversation
+	gate         *gate
+	sessions     *registry
+	limits       func() Limits
+	front        *front
+	counts       *counts
+	serving      sync.WaitGroup
+}
+
+// take begins the session of a new connection, in a goroutine of its own.
+func (d *desk) take(ctx context.Context, l Listener, c *net.TCPConn) {
+	d.counts.accepted.Add(1)
+	if limits := d.limits(); d.sessions.count() >= 2*limits.Connections+limits.Queue {
+		// So many are logged in, wait, or have not said yet who they are.
+		refuse(c, tooManyConnections("no more can log in at the same time (limits.connections, limits.queue)"))
+		d.counts.refused(reasonCrowd)
+		return
+	}
+	id := d.sessions.reserve()
+	d.serving.Go(func() {
+		defer d.sessions.remove(id)
+		defer d.survive(c, id)
+		if err := d.serve(ctx, l, c, id); err != nil {
+			d.log.Debug("session ended", "session", id, "client", c.RemoteAddr().String(), "err", err)
+		}
+	})
+}
+
+// survive keeps a bug that one client has found from ending the others.
+func (d *desk) survive(c net.Conn, id uint32) {
+	if bug := recover(); bug != nil {
+		_ = c.Close()
+		d.counts.ended(reasonPanic)
+		d.log.Error("a session ended with a bug of the router; please report it", "session", id, "err", fmt.Sprint(bug), "stack", string(debug.Stack()))
+	}
+}
+
+// serve is the life of one session.
+func (d *desk) serve(ctx context.Context, l Listener, c *net.TCPConn, id uint32) error {
+	info, err := d.inform(ctx, l, c, id)
+	if err != nil {
+		d.counts.refused(reasonProxy)
+		refuse(c, &Refusal{1156, "08S01", "Got packets out of order: " + err.Error()})
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var admitted *string
+	info.Admit = func(ctx context.Context, user string) error {
+		if admitted != nil {
+			return nil
+		}
+		if err := d.gate.enter(ctx, user); err != nil {
+			d.countRefusal(err)
+			return err
+		}
+		admitted = &user
+		return nil
+	}
+	info.Find = d.sessions.find
+	defer func() {
+		if admitted != nil {
+			d.gate.leave(*admitted)
+		}
+	}()
+	here := &live{info: info, session: d.conversation.Open(c, info), raw: rawOf(c), began: time.Now(), cancel: cancel}
+	d.sessions.put(here)
+	return here.session.Serve(ctx)
+}
+
+func (d *desk) countRefusal(err error) {
+	var r *Refusal
+	switch {
+	case !errors.As(err, &r):
+		d.counts.refused(reasonGone)
+	case r.Code == 1203:
+		d.counts.refused(reasonPerUser)
+	default:
+		d.counts.refused(reasonConnections)
+	}
+}
+
+// inform says what is known of a client. From the networks that a listener lists
+// comes a PROXY header first; whoever else sends one has it taken for a login by
+// the protocol, which refuses it.
+func (d *desk) inform(ctx context.Context, l Listener, c *net.TCPConn, id uint32) (ClientInfo, error) {
+	info := ClientInfo{ID: id, Listener: l.Address, Mode: l.Mode, Client: addressOf(c), TLSMode: l.TLS}
+	if l.TLS != TLSOff {
+		info.TLS = d.front.config
+	}
+	listed := slices.ContainsFunc(l.ProxyProtocol, func(p netip.Prefix) bool { return p.Contains(info.Client.Addr()) })
+	if !listed {
+		return info, nil
+	}
+	if err := c.SetReadDeadline(time.Now().Add(d.limits().LoginTime.D())); err != nil {
+		return info, fmt.Errorf("read the PROXY header: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Now()) })()
+	h, err := proxyproto.Read(c)
+	if err != nil {
+		return info, fmt.Errorf("%s is listed under proxyProtocol and must send a PROXY header first: %w", info.Client.Addr(), err)
+	}
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		return info, fmt.Errorf("read the PROXY header: %w", err)
+	}
+	if !h.Local {
+		info.Via, info.Client = info.Client, h.Source
+	}
+	return info, nil
+}
+
+// addressOf is where a connection comes from; an IPv4 client of an IPv6 listener
+// has its IPv4 address.
+func addressOf(c net.Conn) netip.AddrPort {
+	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		a := tcp.AddrPort()
+		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// refuseLimit bounds the writing of a few bytes to a fresh connection.
+const refuseLimit = time.Second
+
+// refuse ends a connection on which nothing was said yet, with an error packet in
+// place of the greeting, as servers do. It has no SQLSTATE: the client has not said
+// yet that it knows about them.
+func refuse(c net.Conn, why *Refusal) {
+	body := append([]byte{0xff, byte(why.Code), byte(why.Code >> 8)}, why.Message...)
+	packet := append([]byte{byte(len(body)), byte(len(body) >> 8), 0, 0}, body...)
+	_ = c.SetDeadline(time.Now().Add(refuseLimit))
+	_, _ = c.Write(packet) // it is closed either way
+	_ = c.Close()
+}
