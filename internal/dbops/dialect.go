@@ -89,6 +89,9 @@ type dialect struct {
 	agentPrivileges       []string
 	replicationPrivileges []string
 
+	accounts      string // columns User, Host and privileges in JSON as MariaDB has them
+	accountsTable string // what it reads
+
 	variables string    // rows of (Variable_name, Value)
 	settings  []setting // what my.cnf must say
 }

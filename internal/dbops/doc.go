@@ -18,6 +18,9 @@
 //	knock   Knock; no session is kept, each call opens one and closes it
 //	usher   what Knock asks besides; one session, kept open
 //
+// ReadAccounts is apart from all that: it asks any server, over TCP, for whom a
+// router may let in, and keeps nothing.
+//
 // What must not reach another run of mysqld than the one that it was decided on
 // (SetWritable, WriteEpochRow, WriteNudge) makes sure of its session first.
 //

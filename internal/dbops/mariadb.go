@@ -131,6 +131,9 @@ var mariadb = dialect{
 	},
 	replicationPrivileges: []string{"REPLICATION SLAVE"},
 
+	accounts:      `SELECT User, Host, Priv FROM mysql.global_priv`,
+	accountsTable: `mysql.global_priv`,
+
 	variables: `SHOW GLOBAL VARIABLES`,
 	settings:  mariadbSettings,
 }

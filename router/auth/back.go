@@ -32,8 +32,9 @@ type Back struct {
 	channel Channel
 	plugin  string
 	salt    []byte
-	asked   bool // for the server's key
-	sent    bool // everything: what comes next is the server's word
+	skipped error // why one of several plugins of an account was left out
+	asked   bool  // for the server's key
+	sent    bool  // everything: what comes next is the server's word
 }
 
 // Reply is what to do after a payload of the server.
@@ -68,7 +69,7 @@ func (b *Back) Step(payload []byte) (Reply, error) {
 	case headOK:
 		return Reply{Done: true}, nil
 	case headERR:
-		return Reply{}, fmt.Errorf("log in: %w", parseError(payload))
+		return Reply{}, b.refused(parseError(payload))
 	case headSwitch:
 		return b.switched(payload)
 	case headMore:
@@ -87,10 +88,22 @@ func (b *Back) switched(payload []byte) (Reply, error) {
 		return Reply{}, fmt.Errorf("log in: %w: a request for another plugin that has no end", ErrProtocol)
 	}
 	answer, err := b.answer(plugin, salt)
+	if errors.Is(err, ErrCannot) && !b.secret.None() && b.skipped == nil {
+		// An account of MariaDB may have several plugins. The server asks for the
+		// next one when an answer is wrong, as the empty one is.
+		b.skipped, answer, err = err, nil, nil
+	}
 	if answer == nil {
 		answer = []byte{} // an empty packet, which is an answer
 	}
 	return Reply{Send: answer}, err
+}
+
+func (b *Back) refused(why *ServerError) error {
+	if b.skipped != nil {
+		return fmt.Errorf("%w; %w", b.skipped, why)
+	}
+	return fmt.Errorf("log in: %w", why)
 }
 
 // answer is the first thing to say by that plugin.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // Client is who wants to log in, as far as the router sees it.
@@ -32,6 +33,7 @@ type Front struct {
 	salt     []byte
 	keys     *KeyPair
 	client   Client
+	answered bool   // not with nothing
 	bar      string // why the client must not come in although a server may let it; "": it may
 }
 
@@ -79,7 +81,7 @@ func NewFront(accounts *Accounts, salt []byte, keys *KeyPair) *Front {
 // Start judges the answer in a client's handshake response. plugin is the one
 // that it names, "" for a client that names none, which means Native.
 func (f *Front) Start(c Client, plugin string, answer []byte) Verdict {
-	f.client = c
+	f.client, f.answered = c, len(answer) > 0
 	if plugin == "" {
 		plugin = Native
 	}
@@ -101,17 +103,15 @@ func (f *Front) Start(c Client, plugin string, answer []byte) Verdict {
 		return f.passOn("an anonymous account is more specific for the client's address", false)
 	case one.Closed:
 		return f.passOn("the account is locked or its password has expired", false)
-	case plugin == ClearPassword && !c.TLS:
-		return f.passOn("a password came in clear over a connection without TLS", false)
+	case !one.judges(plugin):
+		return f.passOn("an answer by "+plugin+" cannot be judged here", false)
 	}
 	secret, ok := one.prove(plugin, f.salt, answer)
 	switch {
-	case ok && secret.None():
-		return f.passOn("the proof is right, but gives nothing to log in with", false)
-	case ok:
+	case ok && !secret.None():
 		return f.accept(plugin, secret)
-	case !one.provable():
-		return f.passOn("only a server can judge the plugin of the account", false)
+	case len(answer) == 0:
+		return f.passOn("the client waits to be asked", false)
 	default:
 		return f.passOn("the answer is no proof by "+plugin, true)
 	}
@@ -119,13 +119,7 @@ func (f *Front) Start(c Client, plugin string, answer []byte) Verdict {
 
 // Change is Start for COM_CHANGE_USER. Its answer is to the greeting's salt, which
 // has been used: a server judges, with a salt of its own.
-func (f *Front) Change(c Client) Verdict {
-	v := f.Start(c, RelayPlugin, nil)
-	if v.Do == Accept { // an account without password
-		return f.passOn("the user changes", false)
-	}
-	return v
-}
+func (f *Front) Change(c Client) Verdict { return f.Start(c, RelayPlugin, nil) }
 
 func (f *Front) accept(plugin string, secret Secret) Verdict {
 	v := Verdict{Do: Accept, Secret: secret, Why: "proven by " + plugin}
@@ -137,17 +131,23 @@ func (f *Front) accept(plugin string, secret Secret) Verdict {
 
 func (f *Front) passOn(why string, stale bool) Verdict {
 	if !f.client.Plugins {
-		return Verdict{Do: Refuse, Send: denied(f.client, true), Stale: stale, Why: why + "; the client cannot be asked for another plugin"}
+		return Verdict{Do: Refuse, Send: denied(f.client, f.answered), Stale: stale, Why: why + "; the client cannot be asked for another plugin"}
 	}
 	return Verdict{Do: PassOn, Stale: stale, Why: why}
 }
 
-// provable tells whether some method can be judged here.
-func (one *Account) provable() bool {
-	for _, m := range one.Methods {
-		if m.kind != byOther {
-			return true
+// judges tells whether Front can hold answers of that plugin against the account.
+// What takes milliseconds (ClearPassword against a hash) it leaves to servers: the
+// time would tell who is known.
+func (one *Account) judges(plugin string) bool {
+	return slices.ContainsFunc(one.Methods, func(m Method) bool {
+		switch plugin {
+		case Native:
+			return m.kind == byNothing || m.kind == byDouble || m.kind == byPassword
+		case CachingSHA2:
+			return m.kind == byNothing || m.kind == byPassword
+		default:
+			return false
 		}
-	}
-	return false
+	})
 }

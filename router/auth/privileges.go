@@ -8,14 +8,13 @@ import (
 // privileges is what a server says of an account, in the form of MariaDB's
 // mysql.global_priv. MySQL's is brought into the same form by the query.
 type privileges struct {
-	Plugin   string    `json:"plugin"`
-	Stored   string    `json:"authentication_string"`
-	Or       []orEntry `json:"auth_or"`
-	Role     bool      `json:"is_role"`
-	Locked   bool      `json:"account_locked"`
-	Changed  *int64    `json:"password_last_changed"`
-	TLS      int       `json:"ssl_type"`
-	Lifetime *int64    `json:"password_lifetime"`
+	Plugin  string    `json:"plugin"`
+	Stored  string    `json:"authentication_string"`
+	Or      []orEntry `json:"auth_or"`
+	Role    bool      `json:"is_role"`
+	Locked  bool      `json:"account_locked"`
+	Changed *int64    `json:"password_last_changed"`
+	TLS     int       `json:"ssl_type"`
 }
 
 // orEntry is one way of several. An empty one stands for the plugin outside.
@@ -59,12 +58,12 @@ func ParseAccount(user, host, text string) (Account, bool, error) {
 func (p privileges) expired() bool { return p.Changed != nil && *p.Changed == 0 }
 
 func needOf(ssl int) Need {
-	switch ssl {
-	case 0:
+	switch {
+	case ssl <= 0: // none, or not said
 		return NeedNothing
-	case 1:
+	case ssl == 1:
 		return NeedTLS
-	default:
+	default: // a certificate, maybe a certain one
 		return NeedCertificate
 	}
 }
