@@ -15,6 +15,7 @@ import (
 
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/etcdembed"
+	"github.com/mmm-ha/mmm/internal/certs"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
@@ -38,6 +39,7 @@ type Agent struct {
 	kept      election.Runtime  // what that agent wrote down
 	members   []*clientv3.Client
 	etcd      etcdembed.Access
+	peerCerts *certs.Certs // nil: agents talk in the clear
 
 	db     database
 	store  registry
@@ -105,6 +107,9 @@ func open(ctx context.Context, cfg Config, log *slog.Logger, dry bool) (_ *Agent
 			err = errors.Join(err, a.close())
 		}
 	}()
+	if a.peerCerts, err = cfg.Peer.certs(); err != nil {
+		return nil, err
+	}
 	if !dry {
 		if err := a.openIdentity(); err != nil {
 			return nil, err

@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 // Config is the small file that each host has of its own (/etc/mmm/mmm.yaml).
@@ -111,6 +111,9 @@ func (c EtcdConfig) check(endpoint string) error {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("`etcd.endpoints` has %q: write http://ADDRESS:2379 or https://ADDRESS:2379", endpoint)
 	}
+	if u.Scheme == "http" && c.files().Given() {
+		return fmt.Errorf("`etcd.endpoints` has %q, plain http, for which certificates are no use: write https, or leave out `ca`, `cert` and `key`", endpoint)
+	}
 	local := u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "::1"
 	if u.Scheme == "http" && !local && !c.Insecure {
 		return fmt.Errorf("`etcd.endpoints` has %q, plain http to another host: use https with `ca`, `cert` and `key`, or say `insecure: true` if the network is trusted", endpoint)
@@ -118,30 +121,13 @@ func (c EtcdConfig) check(endpoint string) error {
 	return nil
 }
 
-// tls is the client side of https endpoints; nil for plain ones.
-func (c EtcdConfig) tls() (*tls.Config, error) {
-	if c.CA == "" && c.Cert == "" {
-		return nil, nil
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read `etcd.ca`: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("`etcd.ca`: %s holds no certificate", c.CA)
-		}
-	}
-	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("read `etcd.cert` and `etcd.key`: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	return conf, nil
+// certs are what this host shows to etcd.
+func (c EtcdConfig) certs() (*certs.Certs, error) {
+	return certs.Open(c.files())
+}
+
+func (c EtcdConfig) files() certs.Files {
+	return certs.Files{CA: c.CA, Cert: c.Cert, Key: c.Key, Names: certs.Names{CA: "`etcd.ca`", Cert: "`etcd.cert`", Key: "`etcd.key`"}}
 }
 
 // password reads a password file: one line, not readable by others.

@@ -1,11 +1,9 @@
 package agent
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 // peerPort is where agents answer each other, unless their files say otherwise.
@@ -20,43 +18,14 @@ type PeerConfig struct {
 	Key  string `yaml:"key"`
 }
 
-// load reads the certificates; nil when there are none.
-func (c PeerConfig) load() (*tls.Certificate, *x509.CertPool, error) {
+// certs are what this host shows to others; nil: nothing, it talks in the clear.
+func (c PeerConfig) certs() (*certs.Certs, error) {
+	files := certs.Files{CA: c.CA, Cert: c.Cert, Key: c.Key, Names: certs.Names{CA: "`peer.ca`", Cert: "`peer.cert`", Key: "`peer.key`"}}
 	switch {
-	case c.CA == "" && c.Cert == "" && c.Key == "":
-		return nil, nil, nil
+	case !files.Given():
+		return nil, nil
 	case c.CA == "" || c.Cert == "" || c.Key == "":
-		return nil, nil, errors.New("`peer` needs all of `ca`, `cert` and `key`, or none of them")
+		return nil, errors.New("`peer` needs all of `ca`, `cert` and `key`, or none of them")
 	}
-	pem, err := os.ReadFile(c.CA)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read `peer.ca`: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, nil, fmt.Errorf("`peer.ca`: %s holds no certificate", c.CA)
-	}
-	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read `peer.cert` and `peer.key`: %w", err)
-	}
-	return &pair, pool, nil
-}
-
-// server is the side that answers: it wants a certificate of ours.
-func (c PeerConfig) server() (*tls.Config, error) {
-	pair, pool, err := c.load()
-	if err != nil || pair == nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}, nil
-}
-
-// client is the side that asks.
-func (c PeerConfig) client() (*tls.Config, error) {
-	pair, pool, err := c.load()
-	if err != nil || pair == nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*pair}, RootCAs: pool}, nil
+	return certs.Open(files)
 }

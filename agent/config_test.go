@@ -92,12 +92,19 @@ func TestPasswordFileIsOneLineAndPrivate(t *testing.T) {
 func TestBadCertificatesAreNamed(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none.pem")
 	for _, c := range []EtcdConfig{{CA: none}, {CA: write(t, "no certificate", 0o600)}, {Cert: none, Key: none}} {
-		if _, err := c.tls(); err == nil || !strings.Contains(err.Error(), "etcd.") {
+		if _, err := c.certs(); err == nil || !strings.Contains(err.Error(), "etcd.") {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	if conf, err := (EtcdConfig{}).tls(); conf != nil || err != nil {
+	if conf, err := (PeerConfig{}).certs(); conf != nil || err != nil {
 		t.Errorf("plain: %v, %v", conf, err)
+	}
+	if _, err := (PeerConfig{CA: none}).certs(); err == nil || !strings.Contains(err.Error(), "`peer` needs all of") {
+		t.Errorf("CA alone: %v", err)
+	}
+	insecure := EtcdConfig{CA: none, Insecure: true}
+	if err := insecure.check("http://192.0.2.161:2379"); err == nil || !strings.Contains(err.Error(), "certificates are no use") {
+		t.Errorf("certificates for plain http: %v", err)
 	}
 }
 

@@ -69,11 +69,7 @@ func (a *Agent) openFailsafe() error {
 	if created {
 		a.log.Info("made a key for this host", "public", peer.Public(key))
 	}
-	conf, err := a.opt.Peer.client()
-	if err != nil {
-		return err
-	}
-	client := peer.NewClient(peer.ClientOptions{Self: a.id, Key: key, TLS: conf})
+	client := peer.NewClient(peer.ClientOptions{Self: a.id, Key: key, TLS: a.peerCerts})
 	a.failsafe, a.copier = newFailsafe(key, promises, client, a.log), client
 	a.clones, err = openCloner(clone.Dirs{Data: a.opt.MySQL.Datadir, State: a.opt.State}, a.log)
 	return err
@@ -165,16 +161,16 @@ func (a *Agent) inspect(ctx context.Context) error {
 
 // openStore prepares the way to etcd; nothing is sent yet.
 func (a *Agent) openStore() error {
-	conf, err := a.opt.Etcd.tls()
+	by, err := a.opt.Etcd.certs()
 	if err != nil {
 		return err
 	}
-	a.client, err = store.Open(context.Background(), store.Options{Endpoints: a.opt.Etcd.Endpoints, Cluster: a.opt.Cluster, TLS: conf, Log: a.log})
+	a.client, err = store.Open(context.Background(), store.Options{Endpoints: a.opt.Etcd.Endpoints, Cluster: a.opt.Cluster, TLS: by, Log: a.log})
 	if err != nil {
 		return err
 	}
 	a.store, a.members = a.client, a.client.Members()
-	a.etcd = etcdembed.Access{Endpoints: a.opt.Etcd.Endpoints, TLS: conf}
+	a.etcd = etcdembed.Access{Endpoints: a.opt.Etcd.Endpoints, TLS: by}
 	a.history = newHistorian(a.id, a.store, a.log)
 	return nil
 }

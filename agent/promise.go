@@ -24,12 +24,8 @@ type question struct {
 
 // answerOthers answers hosts that lost etcd, on the peer port of this host.
 func (a *Agent) answerOthers(ctx context.Context, address netip.Addr) error {
-	conf, err := a.opt.Peer.server()
-	if err != nil {
-		return err
-	}
 	server := peer.NewServer(peer.ServerOptions{
-		Self: a.id, Key: a.failsafe.key, TLS: conf, Log: a.log, Promise: a.promise, Donate: a.donate,
+		Self: a.id, Key: a.failsafe.key, TLS: a.peerCerts, Log: a.log, Promise: a.promise, Donate: a.donate,
 		KeyOf: func(id topology.HostID) string { return a.failsafe.others().keys[id] },
 		Known: func(addr netip.Addr) bool { return a.failsafe.others().addresses[addr] },
 		Clock: a.clock.Uptime,

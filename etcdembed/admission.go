@@ -187,15 +187,9 @@ func accessOf(o Options, members []peerMember) (Access, error) {
 	if len(access.Endpoints) == 0 {
 		return Access{}, fmt.Errorf("the members that answer serve no clients yet: %w; wait until they have a leader", ErrUnreachable)
 	}
-	if o.ClientTLS != (TLSFiles{}) {
-		info := tlsInfo(o.ClientTLS)
-		config, err := info.ClientConfig()
-		if err != nil {
-			return Access{}, fmt.Errorf("read clientTLS: %w", err)
-		}
-		access.TLS = config
-	}
-	return access, nil
+	var err error
+	access.TLS, err = o.ClientTLS.open("clientTLS")
+	return access, err
 }
 
 func configured(o Options) []peer {

@@ -2,7 +2,6 @@ package etcdembed
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +14,9 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 const (
@@ -25,10 +27,10 @@ const (
 )
 
 // Access is the way to a cluster's client ports. It may name any of the
-// members; TLS is nil for plain http.
+// members; TLS may be nil for plain http.
 type Access struct {
 	Endpoints []string
-	TLS       *tls.Config
+	TLS       *certs.Certs
 }
 
 // Member is one member of a cluster. Name and ClientURLs are empty until it
@@ -139,7 +141,11 @@ func (m Member) is(who string) bool {
 
 func dial(at Access) (*clientv3.Client, error) {
 	// Nothing is logged: every error is returned.
-	client, err := clientv3.New(clientv3.Config{Endpoints: at.Endpoints, TLS: at.TLS, Logger: zap.NewNop()})
+	config := clientv3.Config{Endpoints: at.Endpoints, Logger: zap.NewNop()}
+	if at.TLS != nil && strings.HasPrefix(strings.Join(at.Endpoints, ""), "https:") {
+		config.DialOptions = []grpc.DialOption{grpc.WithTransportCredentials(at.TLS.Credentials(func(error) {}))}
+	}
+	client, err := clientv3.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("open etcd client for %s: %w", strings.Join(at.Endpoints, ", "), err)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 const (
@@ -60,16 +62,22 @@ func (m peerMember) started() bool { return m.Name != "" && len(m.ClientURLs) > 
 // peerClient returns the HTTP client for the peer ports. The caller closes its
 // idle connections.
 func peerClient(files TLSFiles) (*http.Client, error) {
-	trip := &http.Transport{DisableKeepAlives: true}
-	if files != (TLSFiles{}) {
-		info := tlsInfo(files)
-		config, err := info.ClientConfig()
-		if err != nil {
-			return nil, fmt.Errorf("read peerTLS: %w", err)
-		}
-		trip.TLSClientConfig = config
+	by, err := files.open("peerTLS")
+	if err != nil {
+		return nil, err
 	}
-	return &http.Client{Transport: trip, Timeout: peerLimit}, nil
+	return &http.Client{Transport: &explainer{by}, Timeout: peerLimit}, nil
+}
+
+// explainer makes one connection for each question, with the certificates as they
+// are on disk, and explains what they have to do with an error.
+type explainer struct{ by *certs.Certs }
+
+// RoundTrip asks one question.
+func (e *explainer) RoundTrip(r *http.Request) (*http.Response, error) {
+	trip := &http.Transport{DisableKeepAlives: true, TLSClientConfig: e.by.Client()}
+	resp, err := trip.RoundTrip(r)
+	return resp, e.by.Explain(err)
 }
 
 // askPeers asks all at once and returns their answers in the order of peers.
@@ -111,7 +119,10 @@ func askPeer(ctx context.Context, client *http.Client, p peer) peerAnswer {
 // silence describes why a member did not answer, in a few words.
 func silence(err error) string {
 	var timeout net.Error
+	var explained *certs.Explained
 	switch {
+	case errors.As(err, &explained):
+		return explained.Text
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -121,6 +132,15 @@ func silence(err error) string {
 	default:
 		return strings.TrimSpace(err.Error())
 	}
+}
+
+// open reads the files; field is the name that the configuration file uses.
+func (f TLSFiles) open(field string) (*certs.Certs, error) {
+	if f == (TLSFiles{}) {
+		return nil, nil //nolint:nilnil // the way of certs to say plain TCP
+	}
+	name := func(key string) string { return "`" + field + "." + key + "`" }
+	return certs.Open(certs.Files{CA: f.CA, Cert: f.Cert, Key: f.Key, Names: certs.Names{CA: name("ca"), Cert: name("cert"), Key: name("key")}})
 }
 
 // tlsInfo asks for a certificate in both directions: with TLS on, nobody

@@ -14,16 +14,19 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mmm-ha/mmm/internal/certs/certstest"
 )
 
 // Bed is a running test bed. Its methods may be called from many goroutines,
 // but faults on the same host should come one after the other.
 type Bed struct {
-	options  Options
-	machines []*machine // in the order of Options.Hosts
-	net      *network
-	prestart bool // mmmagent knows how to prepare a start of mysqld (R14)
-	made     bool // the work directory did not exist before
+	options   Options
+	machines  []*machine // in the order of Options.Hosts
+	net       *network
+	authority *certstest.Authority // nil: no TLS
+	prestart  bool                 // mmmagent knows how to prepare a start of mysqld (R14)
+	made      bool                 // the work directory did not exist before
 }
 
 // New makes a bed and starts what Options.Parts says. It works only inside a
@@ -127,7 +130,7 @@ func (b *Bed) install(ctx context.Context) error {
 	if o.BinDir != "" {
 		b.prestart = exec.CommandContext(ctx, b.agentBin(), "prestart", "--help").Run() == nil
 	}
-	if err := b.writeClusterFile(); err != nil {
+	if err := errors.Join(b.writeClusterFile(), b.makeCertificates()); err != nil {
 		return err
 	}
 	return b.each(func(m *machine) error {
@@ -194,7 +197,7 @@ func (b *Bed) Close() error {
 			err = errors.Join(err, os.RemoveAll(m.dir))
 		}
 	}
-	err = errors.Join(err, os.RemoveAll(filepath.Join(b.options.Work, "log")))
+	err = errors.Join(err, os.RemoveAll(filepath.Join(b.options.Work, "log")), os.RemoveAll(b.tlsDir()))
 	_ = os.Remove(b.ClusterFile())
 	if b.made {
 		// Somebody may have put own files there; they stay, and so does the directory.

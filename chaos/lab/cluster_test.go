@@ -20,7 +20,7 @@ func TestEtcdKeepsItsQuorumWithOneMemberDeadOrFrozen(t *testing.T) {
 	healthy := func(host string) bool {
 		m, err := b.machine(host)
 		must(t, err)
-		ok, _ := etcdHealthy(ctx, m)
+		ok, _ := b.etcdHealthy(ctx, m)
 		return ok
 	}
 	must(t, b.KillEtcd(ctx, "db1"))

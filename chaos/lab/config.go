@@ -13,7 +13,8 @@ import (
 
 var agentYAML = template.Must(template.New("agent.yaml").Parse(`host: {{.Name}}
 cluster: {{.Cluster}}
-etcd: {endpoints: [{{.Endpoints}}], insecure: true}
+etcd: {endpoints: [{{.Endpoints}}], {{with .TLS}}{{.}}{{else}}insecure: true{{end}}}{{with .TLS}}
+peer: {{"{"}}{{.}}{{"}"}}{{end}}
 mysql: {socket: {{.Dir}}/mysqld.sock, user: {{.User}}, passwordFile: {{.Dir}}/agent.pw, replicationPasswordFile: {{.Dir}}/repl.pw, datadir: {{.Dir}}/data, defaultsFile: {{.Dir}}/my.cnf}
 service:
   stop: [sh, -c, "echo stop mysqld > {{.Dir}}/service; while kill -0 $(cat {{.Dir}}/mysqld.pid) 2>/dev/null; do sleep 0.05; done"]
@@ -29,7 +30,8 @@ peerURL: {{.Peer}}
 initialCluster: {{"{"}}{{.Initial}}{{"}"}}
 join: false
 profile: {{.Profile}}
-insecure: true
+{{with .TLS}}clientTLS: {{"{"}}{{.}}{{"}"}}
+peerTLS: {{"{"}}{{.}}{{"}"}}{{else}}insecure: true{{end}}
 `))
 
 var clusterYAML = template.Must(template.New("cluster.yaml").Parse(`apiVersion: mmm/v1
@@ -60,7 +62,7 @@ func (b *Bed) Endpoints(host string) []string {
 		if !m.Etcd {
 			continue
 		}
-		url := urlOf(m.Address, etcdClientPort)
+		url := b.urlOf(m.Address, etcdClientPort)
 		if m.Name == host {
 			own = append(own, url)
 		} else {
@@ -74,7 +76,13 @@ func (b *Bed) Endpoints(host string) []string {
 	return append(own, others...)
 }
 
-func urlOf(a netip.Addr, port int) string { return fmt.Sprintf("http://%v:%d", a, port) }
+func (b *Bed) urlOf(a netip.Addr, port int) string {
+	scheme := "http"
+	if b.options.TLS {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%v:%d", scheme, a, port)
+}
 
 func (b *Bed) writeClusterFile() error {
 	o := b.options
@@ -102,7 +110,7 @@ func (b *Bed) writeAgentFiles(m *machine) error {
 	}
 	return render(filepath.Join(m.dir, "agent.yaml"), agentYAML, map[string]any{
 		"Name": m.Name, "Cluster": b.options.Cluster, "Dir": m.dir, "User": AgentUser,
-		"Endpoints": strings.Join(endpoints, ", "),
+		"Endpoints": strings.Join(endpoints, ", "), "TLS": b.trio(m),
 	})
 }
 
@@ -110,12 +118,12 @@ func (b *Bed) writeEtcdFile(m *machine) error {
 	var initial []string
 	for _, other := range b.machines {
 		if other.Etcd {
-			initial = append(initial, fmt.Sprintf("%s: %q", other.Name, urlOf(other.Address, etcdPeerPort)))
+			initial = append(initial, fmt.Sprintf("%s: %q", other.Name, b.urlOf(other.Address, etcdPeerPort)))
 		}
 	}
 	return render(filepath.Join(m.dir, "etcd.yaml"), etcdYAML, map[string]any{
 		"Name": m.Name, "Dir": m.dir, "Profile": b.options.Profile, "Initial": strings.Join(initial, ", "),
-		"Client": urlOf(m.Address, etcdClientPort), "Peer": urlOf(m.Address, etcdPeerPort),
+		"Client": b.urlOf(m.Address, etcdClientPort), "Peer": b.urlOf(m.Address, etcdPeerPort), "TLS": b.trio(m),
 	})
 }
 

@@ -41,6 +41,9 @@ type Options struct {
 	// Disks gives the datadir of each database host a file system of its own (see
 	// FillDisk, StallDisk, BreakDisk, LosePower).
 	Disks bool
+	// TLS makes etcd, its clients and the agents among themselves show certificates
+	// (see Certify).
+	TLS bool
 	// Cgroups puts each host into a control group of its own (see FreezeHost);
 	// KillHost then kills it in one step.
 	Cgroups bool

@@ -47,8 +47,13 @@ func (b *Bed) agentBin() string { return filepath.Join(b.options.BinDir, "mmmage
 
 // ctlCommand is mmmctl with the endpoints of this bed.
 func (b *Bed) ctlCommand(host string) []string {
-	return []string{filepath.Join(b.options.BinDir, "mmmctl"), "--cluster", b.options.Cluster,
+	words := []string{filepath.Join(b.options.BinDir, "mmmctl"), "--cluster", b.options.Cluster,
 		"--endpoints", strings.Join(b.Endpoints(host), ",")}
+	if !b.options.TLS {
+		return words
+	}
+	f := b.Certificates(host)
+	return append(words, "--cacert", f.CA, "--cert", f.Cert, "--key", f.Key)
 }
 
 // startMySQL starts mysqld, if the host has one, and waits until it answers.
@@ -76,7 +81,7 @@ func (b *Bed) startEtcd(ctx context.Context, m *machine) error {
 		return err
 	}
 	return until(ctx, serverStarts, "etcd on "+m.Name+" is healthy (its log: "+m.log(UnitEtcd)+")", func() (bool, error) {
-		return etcdHealthy(ctx, m)
+		return b.etcdHealthy(ctx, m)
 	})
 }
 
@@ -91,10 +96,14 @@ func (b *Bed) launchEtcd(ctx context.Context, m *machine) error {
 	return err
 }
 
-func etcdHealthy(ctx context.Context, m *machine) (bool, error) {
-	transport := &http.Transport{DialContext: (&Dialer{machine: m}).DialContext, DisableKeepAlives: true}
+func (b *Bed) etcdHealthy(ctx context.Context, m *machine) (bool, error) {
+	by, err := b.certs(m.Name)
+	if err != nil {
+		return false, err
+	}
+	transport := &http.Transport{DialContext: (&Dialer{machine: m}).DialContext, DisableKeepAlives: true, TLSClientConfig: by.Client()}
 	client := http.Client{Transport: transport, Timeout: initAnswers}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, urlOf(m.Address, etcdClientPort)+"/health", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.urlOf(m.Address, etcdClientPort)+"/health", nil)
 	if err != nil {
 		return false, err
 	}

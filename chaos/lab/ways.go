@@ -8,13 +8,16 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 // Ways are ports on this process's own loopback, one per etcd member, that lead
 // there from a host, for a client library that cannot be told to dial from
 // within one.
 type Ways struct {
-	Endpoints []string // in the order of Bed.Endpoints
+	Endpoints []string     // in the order of Bed.Endpoints
+	TLS       *certs.Certs // to show there; nil: the bed has no TLS
 	listeners []net.Listener
 	done      sync.WaitGroup
 }
@@ -25,15 +28,20 @@ func (b *Bed) WaysToEtcd(host string) (*Ways, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Ways{}
+	by, err := b.certs(host)
+	if err != nil {
+		return nil, err
+	}
+	w := &Ways{TLS: by}
 	for _, member := range b.Endpoints(host) {
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			return nil, errors.Join(err, w.Close())
 		}
 		w.listeners = append(w.listeners, l)
-		w.Endpoints = append(w.Endpoints, "http://"+l.Addr().String())
-		w.done.Go(func() { forward(l, dialer, strings.TrimPrefix(member, "http://")) })
+		scheme, to, _ := strings.Cut(member, "://")
+		w.Endpoints = append(w.Endpoints, scheme+"://"+l.Addr().String())
+		w.done.Go(func() { forward(l, dialer, to) })
 	}
 	return w, nil
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +29,7 @@ var (
 type bed struct {
 	*lab.Bed
 	etcd   *store.Client
-	ways   []net.Listener
+	ways   *lab.Ways
 	tables []table
 }
 
@@ -60,9 +57,8 @@ func newBed(ctx context.Context, t *testing.T, changes ...func(*lab.Options)) (*
 		return nil, fmt.Errorf("%w (logs: %s)", err, keepLogs(t, filepath.Join(work, "bed", "log")))
 	}
 	b := &bed{Bed: made}
-	endpoints, err := b.waysToEtcd()
-	if err == nil {
-		b.etcd, err = store.Open(ctx, store.Options{Endpoints: endpoints, Cluster: clusterName})
+	if b.ways, err = b.WaysToEtcd(lab.ClientHost); err == nil {
+		b.etcd, err = store.Open(ctx, store.Options{Endpoints: b.ways.Endpoints, Cluster: clusterName, TLS: b.ways.TLS})
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.close())
@@ -80,61 +76,11 @@ func (b *bed) close() error {
 	if b.etcd != nil {
 		errs = append(errs, b.etcd.Close())
 	}
-	for _, l := range b.ways {
-		errs = append(errs, l.Close())
+	if b.ways != nil {
+		errs = append(errs, b.ways.Close())
 	}
 	errs = append(errs, b.Close(), os.RemoveAll(b.work()))
 	return errors.Join(errs...)
-}
-
-// waysToEtcd makes a port on this process's own loopback for each etcd member,
-// for a client library that cannot be told to dial from within a host. It gives
-// the endpoints.
-func (b *bed) waysToEtcd() ([]string, error) {
-	dialer, err := b.Dialer(lab.ClientHost)
-	if err != nil {
-		return nil, err
-	}
-	var endpoints []string
-	for _, member := range b.Endpoints(lab.ClientHost) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		b.ways = append(b.ways, l)
-		endpoints = append(endpoints, "http://"+l.Addr().String())
-		go forward(l, dialer, strings.TrimPrefix(member, "http://"))
-	}
-	return endpoints, nil
-}
-
-// forward ends when the listener is closed; its connections end with the bed,
-// whose death closes their other side.
-func forward(l net.Listener, dialer *lab.Dialer, to string) {
-	for {
-		in, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer in.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			out, err := dialer.DialContext(ctx, "tcp", to)
-			if err != nil {
-				return
-			}
-			defer out.Close()
-			var both sync.WaitGroup
-			for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
-				both.Go(func() {
-					_, _ = io.Copy(way[0], way[1]) // the end of one side ends the other
-					_ = way[0].Close()
-				})
-			}
-			both.Wait()
-		}()
-	}
 }
 
 // keepLogs copies the logs out of the world's memory and says where they are.

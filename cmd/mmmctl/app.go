@@ -95,11 +95,11 @@ func ask(in io.Reader, out io.Writer, question, word string) (bool, error) {
 
 // openEtcd is the opener for a real etcd.
 func openEtcd(o options) (cluster, error) {
-	conf, err := o.tls()
+	by, err := o.certs()
 	if err != nil {
 		return cluster{}, err
 	}
-	client, err := store.Open(context.Background(), store.Options{Endpoints: o.Endpoints, Cluster: o.Cluster, TLS: conf})
+	client, err := store.Open(context.Background(), store.Options{Endpoints: o.Endpoints, Cluster: o.Cluster, TLS: by})
 	if err != nil {
 		return cluster{}, err
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/pflag"
 
+	"github.com/mmm-ha/mmm/internal/certs"
 	"github.com/mmm-ha/mmm/internal/ctl"
 )
 
@@ -106,33 +105,19 @@ func (o *options) define(f *pflag.FlagSet) {
 	f.DurationVar(&o.Timeout, "timeout", 0, "how long to wait for the agents (MMM_TIMEOUT; default "+timeoutDefault.String()+")")
 }
 
-// tls is the way to talk to etcd; nil means without TLS.
-func (o options) tls() (*tls.Config, error) {
-	if o.CACert == "" && o.Cert == "" && o.Key == "" {
-		return nil, nil
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.CACert != "" {
-		pem, err := os.ReadFile(o.CACert)
-		if err != nil {
-			return nil, usagef("read --cacert: %v", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, usagef("--cacert: %s holds no certificate in PEM", o.CACert)
+// certs are what mmmctl shows to etcd.
+func (o options) certs() (*certs.Certs, error) {
+	files := certs.Files{CA: o.CACert, Cert: o.Cert, Key: o.Key, Names: certs.Names{CA: "--cacert", Cert: "--cert", Key: "--key"}}
+	for _, e := range o.Endpoints {
+		if files.Given() && strings.HasPrefix(e, "http:") {
+			return nil, usagef("--endpoints has %s, plain http, for which certificates are no use: write https, or leave out --cacert, --cert and --key", e)
 		}
 	}
-	if (o.Cert == "") != (o.Key == "") {
-		return nil, usagef("--cert and --key belong together")
+	c, err := certs.Open(files)
+	if err != nil {
+		return nil, usagef("%v", err)
 	}
-	if o.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
-		if err != nil {
-			return nil, usagef("read --cert and --key: %v", err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	return conf, nil
+	return c, nil
 }
 
 func first(words ...string) string {

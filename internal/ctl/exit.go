@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/mmm-ha/mmm/internal/certs"
 	"github.com/mmm-ha/mmm/internal/store"
 )
 
@@ -86,6 +87,9 @@ func explain(err error) *Error {
 			cause = strings.TrimPrefix(cause[i+len(store.ErrUnreachable.Error()):], ": ")
 		}
 		cause = dialing.ReplaceAllString(cause, "")
+		if e := (*certs.Explained)(nil); errors.As(err, &e) { // it ends in the way out
+			return &Error{Exit: ExitUnreachable, Err: err, Text: "cannot reach etcd: " + cause}
+		}
 		return &Error{Exit: ExitUnreachable, Err: err, Text: fmt.Sprintf("cannot reach etcd: %s; start etcd there, or name the right members with --endpoints or MMM_ENDPOINTS", cause)}
 	case errors.Is(err, store.ErrGuard):
 		return &Error{Exit: ExitRefused, Err: err, Text: fmt.Sprintf("%v: the cluster changed in the same moment; look with `mmmctl status` and try again", err)}

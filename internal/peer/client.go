@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/certs"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -36,7 +37,7 @@ type Question struct {
 type ClientOptions struct {
 	Self topology.HostID
 	Key  ed25519.PrivateKey
-	TLS  *tls.Config // nil: plain TCP
+	TLS  *certs.Certs // nil: plain TCP
 }
 
 // Client asks other hosts. Its methods may be called from many goroutines.
@@ -61,12 +62,19 @@ func NewClient(opt ClientOptions) *Client {
 	dialer := &net.Dialer{Timeout: connectLimit}
 	c.http = &http.Client{
 		Transport: &http.Transport{
-			Proxy: nil, DialContext: dialer.DialContext, TLSClientConfig: opt.TLS,
+			Proxy: nil, DialContext: dialer.DialContext, DialTLSContext: dialTLS(dialer, opt.TLS),
 			MaxConnsPerHost: 4, MaxIdleConnsPerHost: 2, IdleConnTimeout: idleLimit / 2, // before the server hangs up
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c
+}
+
+// dialTLS takes the certificates as they are on disk when a connection begins.
+func dialTLS(dialer *net.Dialer, by *certs.Certs) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return (&tls.Dialer{NetDialer: dialer, Config: by.Client()}).DialContext(ctx, network, address)
+	}
 }
 
 // Close ends the connections.
@@ -157,7 +165,7 @@ func (c *Client) url(to Host, path string, query url.Values) string {
 func (c *Client) do(req *http.Request) (body []byte, sig string, err error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", ErrNoAnswer, err)
+		return nil, "", fmt.Errorf("%w: %w", ErrNoAnswer, c.opt.TLS.Explain(err))
 	}
 	defer resp.Body.Close() // it was read, or is worth nothing
 	body, err = io.ReadAll(io.LimitReader(resp.Body, mostBytes))
@@ -165,7 +173,7 @@ func (c *Client) do(req *http.Request) (body []byte, sig string, err error) {
 	case err != nil:
 		return nil, "", fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	case resp.StatusCode != http.StatusOK:
-		return nil, "", fmt.Errorf("%w: %s", ErrNoAnswer, resp.Status)
+		return nil, "", fmt.Errorf("%w: %w", ErrNoAnswer, c.opt.TLS.Explain(fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(body))))
 	}
 	return body, resp.Header.Get(signature), nil
 }

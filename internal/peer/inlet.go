@@ -93,7 +93,7 @@ func (c *Client) post(ctx context.Context, to Host, body []byte, sig string) (io
 	req.Header.Set(signature, sig)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoAnswer, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoAnswer, c.opt.TLS.Explain(err))
 	}
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close()

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/certs"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -44,7 +45,7 @@ type ServerOptions struct {
 	Known   func(netip.Addr) bool        // whether a host of the cluster has the address; others are not heard at all
 	Promise Promiser
 	Donate  Donor                // nil: this host gives no copies
-	TLS     *tls.Config          // nil: plain TCP; messages are signed all the same
+	TLS     *certs.Certs         // nil: plain TCP; messages are signed all the same
 	Clock   func() time.Duration // of one's own; goes on while the machine is suspended
 	Log     *slog.Logger
 }
@@ -68,7 +69,7 @@ func NewServer(opt ServerOptions) *Server {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	l = &known{Listener: l, may: s.opt.Known}
 	if s.opt.TLS != nil {
-		l = tls.NewListener(l, s.opt.TLS)
+		l = tls.NewListener(l, s.opt.TLS.Server())
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/stamp", s.limited(s.stamp))

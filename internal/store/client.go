@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,8 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 // The limits of talking to etcd.
@@ -34,7 +35,7 @@ const (
 type Options struct {
 	Endpoints []string      // host:port or URL of each member, nearest first
 	Cluster   string        // name of the cluster: no slash, not empty
-	TLS       *tls.Config   // nil: plain TCP
+	TLS       *certs.Certs  // nil: plain TCP
 	Log       *slog.Logger  // nil: silent
 	PerTry    time.Duration // limit of one attempt at one member; 0: 300 ms
 }
@@ -62,7 +63,9 @@ type member struct {
 	client   *clientv3.Client
 	kv       pb.KVClient
 	watch    pb.WatchClient
-	failed   atomic.Int64 // when it last failed, as time since Client.born; 0: it is well
+	plain    bool                  // without TLS
+	trouble  atomic.Pointer[error] // why the last connection by TLS did not come about; nil: it did, or nobody knows
+	failed   atomic.Int64          // when it last failed, as time since Client.born; 0: it is well
 }
 
 // Open prepares a client; connections are made when they are first needed, so
@@ -100,10 +103,19 @@ func Open(_ context.Context, o Options) (*Client, error) {
 }
 
 // dial makes the connection object of one member; nothing is sent yet.
-func dial(endpoint string, conf *tls.Config) (*member, error) {
+func dial(endpoint string, by *certs.Certs) (*member, error) {
+	m := &member{endpoint: endpoint, plain: !strings.HasPrefix(endpoint, "https:")}
+	options := []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+		// gRPC's own back-off grows to two minutes: a host that comes back must
+		// be found within the second.
+		Backoff:           backoff.Config{BaseDelay: retryPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
+		MinConnectTimeout: connectLimit,
+	})}
+	if !m.plain {
+		options = append(options, grpc.WithTransportCredentials(by.Credentials(m.tell)))
+	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{endpoint},
-		TLS:       conf,
 		Logger:    zap.NewNop(),
 		// gRPC raises the time below to its floor of 10 s, too late for us. What we
 		// want of it is TCP_USER_TIMEOUT, which gRPC sets to the second value: it
@@ -112,18 +124,37 @@ func dial(endpoint string, conf *tls.Config) (*member, error) {
 		DialKeepAliveTimeout: userTimeout,
 		// One attempt: whether to ask again, and whom, is decided in here.
 		MaxUnaryRetries: 1,
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			// gRPC's own back-off grows to two minutes: a host that comes back must
-			// be found within the second.
-			Backoff:           backoff.Config{BaseDelay: retryPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
-			MinConnectTimeout: connectLimit,
-		})},
+		DialOptions:     options,
 	})
 	if err != nil {
 		return nil, err
 	}
 	conn := client.ActiveConnection()
-	return &member{endpoint: endpoint, client: client, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn)}, nil
+	m.client, m.kv, m.watch = client, pb.NewKVClient(conn), pb.NewWatchClient(conn)
+	return m, nil
+}
+
+// tell notes why a connection by TLS did not come about; nil: another begins.
+func (m *member) tell(err error) {
+	if err == nil {
+		m.trouble.Store(nil)
+		return
+	}
+	m.trouble.Store(&err)
+}
+
+// explain gives the error of a call its cause, when that lies in certificates.
+func (m *member) explain(err error) error {
+	trouble := m.trouble.Load()
+	switch {
+	case err == nil || definite(err):
+		return err
+	case m.plain:
+		return (*certs.Certs)(nil).Explain(err)
+	case trouble != nil:
+		return *trouble
+	}
+	return err
 }
 
 // Close ends all connections. Calls that still run fail.

@@ -13,6 +13,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 // read asks the members until one answers: nearest first, another one when that
@@ -90,22 +92,41 @@ func attempt[T any](ctx context.Context, c *Client, m *member, ask func(context.
 	defer cancel()
 	answer, err := ask(ctx, m)
 	c.note(m, time.Since(begun), err)
-	return answer, err
+	return answer, m.explain(err)
 }
 
 // failures is why each member did not answer.
 type failures map[string]error
 
-// String names every member and its cause in one sentence.
-func (f failures) String() string {
-	var parts []string
+// Error names every member and its cause in one sentence; those that have the same
+// cause stand together.
+func (f failures) Error() string {
+	who := map[string][]string{}
 	for _, endpoint := range slices.Sorted(maps.Keys(f)) {
-		parts = append(parts, endpoint+": "+plain(f[endpoint]))
+		cause := plain(f[endpoint])
+		who[cause] = append(who[cause], endpoint)
 	}
+	var parts []string
+	for cause, endpoints := range who {
+		parts = append(parts, strings.Join(endpoints, ", ")+": "+cause)
+	}
+	slices.Sort(parts)
 	if len(parts) == 0 {
 		return "no time was left to ask"
 	}
 	return strings.Join(parts, "; ")
+}
+
+// Unwrap gives what lies in certificates: the rest is only told.
+func (f failures) Unwrap() []error {
+	var errs []error
+	for _, err := range f {
+		var e *certs.Explained
+		if errors.As(err, &e) {
+			errs = append(errs, e)
+		}
+	}
+	return errs
 }
 
 // unreachable is the error of a call that nobody answered before ctx ended.
@@ -113,7 +134,7 @@ func unreachable(ctx context.Context, causes failures) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("%w: %w", ErrUnreachable, ctx.Err())
 	}
-	return fmt.Errorf("%w: %s", ErrUnreachable, causes)
+	return fmt.Errorf("%w: %w", ErrUnreachable, causes)
 }
 
 // plain takes gRPC's wrapping off an error.

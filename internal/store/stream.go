@@ -60,7 +60,7 @@ func (s *stream) run(ctx context.Context) error {
 
 	rpc, err := s.open(ctx)
 	if err != nil {
-		return cause(ctx, err)
+		return s.cause(ctx, err)
 	}
 	answers := make(chan *pb.WatchResponse)
 	broken := make(chan error, 1)
@@ -91,7 +91,7 @@ func (s *stream) run(ctx context.Context) error {
 			// was asked for, so a quiet etcd must not need the answer.
 			if p.rev > s.rev {
 				if err := rpc.Send(progressRequest); err != nil {
-					return cause(ctx, err)
+					return s.cause(ctx, err)
 				}
 			}
 		case <-tick.C:
@@ -100,7 +100,7 @@ func (s *stream) run(ctx context.Context) error {
 			default: // the last one has not been answered yet
 			}
 		case err := <-broken:
-			return cause(ctx, err)
+			return s.cause(ctx, err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -183,11 +183,11 @@ func (s *stream) prove(ctx context.Context, asks <-chan proof, proofs chan<- pro
 
 // cause prefers the reason for which the context was ended to the error that
 // this made of the RPC.
-func cause(ctx context.Context, err error) error {
+func (s *stream) cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return errors.New(plain(err))
+	return errors.New(plain(s.member.explain(err)))
 }
 
 // followWell follows a range for ever: at one member after the other, from the
