@@ -28,7 +28,7 @@ type copied struct {
 // server of this host uses is touched.
 func (a *Agent) cloneHost(ctx context.Context, j job) (step.Note, error) {
 	d := a.clones.dirs
-	if err := a.mayClone(ctx); err != nil {
+	if err := a.mayClone(ctx, d); err != nil {
 		return nil, err
 	}
 	before := a.clones.state()
@@ -60,8 +60,8 @@ func (a *Agent) cloneHost(ctx context.Context, j job) (step.Note, error) {
 
 // mayClone looks whether what will be copied can be used at all, before hours
 // are spent on it.
-func (a *Agent) mayClone(ctx context.Context) error {
-	return errors.Join(clone.Tools(), a.clones.dirs.Replaceable(),
+func (a *Agent) mayClone(ctx context.Context, d clone.Dirs) error {
+	return errors.Join(clone.Tools(), d.Replaceable(),
 		dbops.AllInside(ctx, a.opt.MySQL.DefaultsFile, a.opt.MySQL.Datadir))
 }
 

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 
 	"github.com/mmm-ha/mmm/agent/step"
+	"github.com/mmm-ha/mmm/internal/clone"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -129,7 +130,18 @@ func Preflight(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	a.advise(ctx)
 	return a.close()
+}
+
+// advise says what the agent could do without, for a while.
+func (a *Agent) advise(ctx context.Context) {
+	if err := a.client.Silent(ctx); err != nil {
+		a.log.Warn("not every etcd member answers", "err", err)
+	}
+	if err := a.mayClone(ctx, clone.Dirs{Data: a.opt.MySQL.Datadir, State: a.opt.State}); err != nil {
+		a.log.Warn("this host can neither give nor take a copy of another one's data", "err", err)
+	}
 }
 
 // Grants are the statements that make the two accounts of this configuration.

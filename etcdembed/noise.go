@@ -3,8 +3,11 @@ package etcdembed
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 
@@ -37,11 +40,17 @@ func (p phase) String() string {
 	}
 }
 
+// mostRejected bounds what is remembered of hosts that anybody may pretend to be.
+const mostRejected = 1000
+
 // noise judges etcd's log lines. All its methods may be called from any
 // goroutine.
 type noise struct {
 	phase atomic.Int32
 	cause atomic.Pointer[string] // etcd's own word on why it ended
+
+	mu       sync.Mutex
+	rejected map[string]time.Time // when a host's connections were last said to be rejected
 }
 
 func (n *noise) enter(p phase) { n.phase.Store(int32(p)) }
@@ -59,6 +68,9 @@ func (n *noise) judge(e zapcore.Entry, fields []zapcore.Field) (slog.Level, bool
 		// The end of a listener. While serving Err reports it; a clean Close
 		// says it of each listener that it closes itself.
 		return level, false
+	}
+	if strings.HasPrefix(e.Message, "rejected connection") && !n.news(fields, e.Time) {
+		level = slog.LevelDebug
 	}
 	switch phase(n.phase.Load()) {
 	case phaseStarting, phaseStopping:
@@ -98,6 +110,27 @@ var hidden = []string{
 	"rejecting promote learner",
 	"failed to promote a member",
 	"rejected stream from remote peer because it was removed",
+}
+
+// news reports whether it was not said lately that connections of this host are
+// rejected: whose certificate is no good comes again and again.
+func (n *noise) news(fields []zapcore.Field, now time.Time) bool {
+	host := ""
+	for _, f := range fields {
+		if f.Key == "remote-addr" {
+			host, _, _ = net.SplitHostPort(f.String)
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now.Sub(n.rejected[host]) < repeatAfter {
+		return false
+	}
+	if n.rejected == nil || len(n.rejected) > mostRejected {
+		n.rejected = map[string]time.Time{}
+	}
+	n.rejected[host] = now
+	return true
 }
 
 func (n *noise) note(fields []zapcore.Field) {

@@ -179,6 +179,31 @@ func (c *Client) Members() []*clientv3.Client {
 	return clients
 }
 
+// Silent asks each member for something, all at once, and returns who gives no
+// answer, with the cause; nil: all do.
+func (c *Client) Silent(ctx context.Context) error {
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	silent := failures{}
+	for _, m := range c.members {
+		wg.Go(func() {
+			_, err := m.kv.Range(ctx, &pb.RangeRequest{Key: []byte(c.prefix), CountOnly: true}, grpc.WaitForReady(false))
+			if err = m.explain(err); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				silent[m.endpoint] = err
+			}
+		})
+	}
+	wg.Wait()
+	if len(silent) == 0 {
+		return nil
+	}
+	return silent
+}
+
 // order lists the members to ask: the well ones, nearest first, then those that
 // failed lately, the one whose failure is oldest first.
 func (c *Client) order() []*member {

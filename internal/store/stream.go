@@ -10,6 +10,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 // How a watch is kept honest.
@@ -187,17 +189,25 @@ func (s *stream) cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return errors.New(plain(s.member.explain(err)))
+	if err = s.member.explain(err); errors.As(err, new(*certs.Explained)) {
+		return err
+	}
+	return errors.New(plain(err))
 }
 
 // followWell follows a range for ever: at one member after the other, from the
 // revision reached, with a load whenever history does not suffice. It returns
 // only the cause of ctx's end.
 func (c *Client) followWell(ctx context.Context, s *stream, load func(context.Context) (int64, error)) error {
-	loaded, troubled := false, false
+	loaded, troubled, said := false, false, ""
 	trouble := func(err error) {
-		if !troubled { // one line per outage, not one per attempt
+		var e *certs.Explained
+		news := errors.As(err, &e) && e.Text != said
+		if !troubled || news { // one line per outage, not one per attempt, and one for what an operator must mend
 			c.log.Warn("watch interrupted", "err", err)
+		}
+		if news {
+			said = e.Text
 		}
 		c.log.Debug("watch attempt ended", "err", err)
 		troubled = true
@@ -208,7 +218,7 @@ func (c *Client) followWell(ctx context.Context, s *stream, load func(context.Co
 		if troubled {
 			c.log.Info("watch is complete again", "endpoint", s.member.endpoint)
 		}
-		troubled = false
+		troubled, said = false, ""
 		fresh(at)
 	}
 	for ctx.Err() == nil {
