@@ -73,6 +73,9 @@ func (a *Agent) bid(ctx context.Context, j job, b topology.Bid) (step.Note, erro
 		return nil, fmt.Errorf("the IO thread is %s after it was stopped", p.Replication.IO)
 	}
 	b.Received = p.Received
+	if b.Broken == "" { // somebody may have written here since the last look
+		b.Broken = topology.Strayed(j.cluster, a.id, p)
+	}
 	if why := step.Dropped(j.cluster.Bids[a.id].Value, b); b.Broken == "" && why != "" {
 		b.Broken = why
 		a.log.Error("this host dropped its relay log in an election", "why", why)

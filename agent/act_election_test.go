@@ -76,6 +76,36 @@ func TestStoppedSQLThreadIsStartedBeforeTheBid(t *testing.T) {
 	}
 }
 
+// Whoever wrote here after the last look made the position worthless: it is read
+// again with the IO thread stopped.
+func TestBidOfAHostThatSomebodyWroteOnProvesNothing(t *testing.T) {
+	for _, x := range []struct{ state, want string }{
+		{"0-2-20", ""},
+		{"0-2-20,0-1-21", "it holds 0-1-21, which somebody wrote here while db2 was the writer"},
+	} {
+		r := newRig(t)
+		r.follower()
+		j := r.bidJob()
+		j.cluster.Reign = topology.Entry[topology.Reign]{Value: topology.Reign{Epoch: epoch, ID: "id-db2", Name: "db2", Start: pos(t, "0-2-15")}, Rev: 1}
+		j.cluster.Writer = topology.Entry[topology.Writer]{}
+		r.hook("stop-io", func(context.Context) error {
+			r.db.with(func(p *topology.Probe) {
+				p.ServerID, p.SemiSource = 1, false
+				if err := p.State.UnmarshalText([]byte(x.state)); err != nil {
+					t.Error(err)
+				}
+			})
+			return nil
+		})
+		if _, err := r.placeBid(bounded(t), j); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.etcd.bid.Broken; got != x.want {
+			t.Errorf("with %s it bids with %q, want %q", x.state, got, x.want)
+		}
+	}
+}
+
 func TestBidIsNotPlacedUnlessTheHostIsFrozen(t *testing.T) {
 	tests := []struct {
 		name  string

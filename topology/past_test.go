@@ -32,7 +32,8 @@ func (w *world) joints(log []string) []gtid.Joint {
 
 // past is what a host reports of its history.
 func (w *world) past(h *host, p Probe) Past {
-	out := Past{State: p.State, Joints: p.Joints, Foreign: h.seen.Suspect.Confirmed(w.now)}
+	v := View{Now: w.now, ID: h.id, Cluster: h.sees(w.etcd), Probe: p, Term: h.term, Seen: h.seen}
+	out := Past{State: p.State, Joints: p.Joints, Foreign: v.Foreign()}
 	if h.seen.Refused.Why != "" {
 		out.Repair = &Repair{Refused: h.seen.Refused.Why}
 	}

@@ -152,7 +152,7 @@ func (v *View) own() (Report, bool) {
 	e, live := v.Cluster.Hosts[v.ID]
 	r, p := e.Value, v.Probe
 	r.MySQL.Up, r.Replication, r.Position, r.Received = p.Up, p.Replication, p.Position, p.Received
-	r.Foreign, r.Asked = v.Seen.Suspect.Confirmed(v.Now), v.Seen.Asked
+	r.Foreign, r.Asked = v.Foreign(), v.Seen.Asked
 	return r, live
 }
 
@@ -216,7 +216,7 @@ func (v *View) void() bool {
 // unproven says why this host's position is no measure of what the cluster has
 // acknowledged, or nothing.
 func (v *View) unproven() string {
-	switch foreign := v.Seen.Suspect.Confirmed(v.Now); {
+	switch foreign := v.Foreign(); {
 	case v.Probe.Clone.Unfinished():
 		return "a copy is on its way into place of its data"
 	case v.Probe.Unfinished:

@@ -27,7 +27,7 @@ func (s *State) Turn(r Reading) (topology.View, []topology.Action) {
 		s.Seen.Suspect = s.Seen.Suspect.Look(s.Cluster, s.ID, s.Probe.State, r.Now)
 	}
 	v := s.View(r)
-	s.past = topology.Past{State: s.Probe.State, Foreign: s.Seen.Suspect.Confirmed(r.Now), Repair: v.RepairOf()}
+	s.past = topology.Past{State: s.Probe.State, Foreign: v.Foreign(), Repair: v.RepairOf()}
 	if s.Term.Epoch != 0 {
 		s.past.Joints = s.Probe.Joints
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mmm-ha/mmm/chaos/lab"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -224,4 +225,39 @@ func TestEmptyDatadirUnderAKnownNameIsShortOfEverything(t *testing.T) {
 		t.Errorf("mmmctl rejoin: exit %d: %s", code, out)
 	}
 	s.discard()
+}
+
+// By its numbers a replica that somebody wrote on may hold most of all, and lack what
+// a client was told to be safe: it is out of the race the moment that it is written on,
+// although nobody is left who could deny what it has.
+func TestReplicaThatSomebodyWroteOnProvesNothing(t *testing.T) {
+	s := begin(t)
+	w := s.write()
+	writer, other, epoch := s.writer()
+	table := s.shop(writer)
+	w.more(20)
+	s.must(s.dropReplication(writer, "db3"))
+	w.more(10)
+	s.must(s.Freeze(s.ctx, "db3", lab.UnitAgent)) // nobody finds it out before the writer is gone
+	many := make([]string, 200)
+	for i := range many {
+		many[i] = fmt.Sprintf("INSERT INTO %s VALUES (%d, 'errant')", table, 1000+i)
+	}
+	s.exec("db3", many...)
+	s.must(s.KillMysqld(s.ctx, writer, false))
+	if c := s.now(); len(c.Reign.Value.Ackers) != len(allHosts)-1 {
+		t.Fatalf("db3 was let go before the writer died: nothing proven")
+	}
+	s.must(s.Thaw(s.ctx, "db3", lab.UnitAgent))
+	s.awaitSaid(other, "which somebody wrote here while "+writer+" was the writer")
+	if c := s.now(); c.Writer.Present() {
+		t.Errorf("%s is writer by the numbers of db3", c.Writer.Value.Name)
+	}
+	s.must(s.passReplication("db3"))
+	s.must(s.StartMysqld(s.ctx, writer))
+	s.awaitWriter(epoch)
+	w.more(30)
+	s.awaitSaid("db3", "transactions that only it had")
+	s.well()
+	s.equalRows(table)
 }

@@ -1,5 +1,7 @@
 package mutants
 
+import "time"
+
 // tails are the bugs of taking in what a crash cut off.
 var tails = []Mutant{
 	{
@@ -70,6 +72,12 @@ var tails = []Mutant{
 	},
 }
 
+// ownWrites are the tests of what somebody wrote on a replica.
+var ownWrites = Suite{Name: "writes on a replica", Pkg: "./topology", Run: "OwnWrites|Stories", Limit: 2 * time.Minute}
+
+// strays are the tests of positions and states.
+var strays = Suite{Name: "lines and states", Pkg: "./topology/gtid", Run: "Strays|Line", Limit: time.Minute}
+
 // returns are the bugs of bringing back a host that parted from the writer.
 var returns = []Mutant{
 	{
@@ -77,6 +85,24 @@ var returns = []Mutant{
 		What: "A host that is read a moment after the writer seems to hold what the writer never had, and is taken back.",
 		Old:  `if len(s.GTIDs) == 0 || now.Sub(s.Since) < suspectFor {`,
 		New:  `if len(s.GTIDs) == 0 {`,
+	},
+	{
+		Name: "own-writes-are-positions", Rules: []string{"R32", "R46"}, File: "topology/own.go", Suite: ownWrites,
+		What: "What somebody wrote on a replica counts as received from the writer until that has had three seconds to deny it.",
+		Old:  `if !c.Reign.Present() || r.ID == id`,
+		New:  `if true || r.ID == id`,
+	},
+	{
+		Name: "row-of-its-own-is-a-stray", Rules: []string{"R37"}, File: "topology/gtid/line.go", Suite: strays,
+		What: "A host whose reign never opened is shut out of elections for the row that it wrote then.",
+		Old:  `if !forgotten && !reigned {`,
+		New:  `if !forgotten || reigned {`,
+	},
+	{
+		Name: "written-on-between-look-and-bid", Rules: []string{"R28", "R32"}, File: "agent/act_election.go", Suite: agents,
+		What: "What somebody wrote on a replica in the moment before its bid counts as received.",
+		Old:  `b.Broken = topology.Strayed(j.cluster, a.id, p)`,
+		New:  `b.Broken = ""`,
 	},
 	{
 		Name: "errant-host-follows", Rules: []string{"R46"}, File: "topology/verdict.go", Suite: stories,

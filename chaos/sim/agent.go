@@ -156,9 +156,10 @@ func (a *agent) changed() {
 	a.turn()
 }
 
-// turn is one round of decide and act, left out when nothing has changed.
+// turn is one round of decide and act, left out when nothing has changed. What is
+// seen before the loop runs waits for it.
 func (a *agent) turn() {
-	if !a.up || !a.dirty {
+	if !a.up || !a.running || !a.dirty {
 		return
 	}
 	a.dirty, a.turned = false, a.h.now()

@@ -19,6 +19,39 @@ var disasters = []kind{
 	{"etcd restored from an old copy", 1, false, 3 * time.Second, 20 * time.Second, etcdRestored},
 }
 
+// meddlingRate is how many of the episodes have somebody who writes on a replica.
+const meddlingRate = 0.15
+
+// meddling is what people do to a server by hand.
+var meddling = kind{"written to by hand", 1, true, 3 * time.Second, 9 * time.Second, writtenTo}
+
+// writtenTo writes on a host that does not reign, with every privilege: what no
+// writer ever had. On a toss the host cannot hear the writer then, which goes on with
+// the others and loses its power a moment later: by its numbers the host may have
+// most of all.
+func writtenTo(w *world, h *host, f fault) func() {
+	wr, m := w.writer(), h.db
+	if wr == h || !m.up() || m.semiSource {
+		return nil
+	}
+	for range 1 + 8*f.other {
+		m.write(&trx{})
+	}
+	m.touch()
+	w.story("%s: somebody writes on it, up to %s", h.name, m.position())
+	if wr == nil || !f.coin {
+		return nil
+	}
+	rejoined := cutHost(w, h, fault{other: wr.n, coin: true})
+	back := func() {}
+	w.after(w.between(0, 500*time.Millisecond), nil, func() {
+		if undo := powerLost(w, wr, f); undo != nil {
+			back = undo
+		}
+	})
+	return func() { rejoined(); back() }
+}
+
 // allKilled kills every mysqld while replicas lag, so that what was acknowledged
 // is in relay logs. On a toss nothing of it is kept for want of room.
 func allKilled(w *world, _ *host, f fault) func() {

@@ -135,6 +135,9 @@ func (a *agent) bid(p *proc, l *limit, j job, b topology.Bid) (step.Note, error)
 		return nil, fmt.Errorf("the IO thread is %s after it was stopped", probe.Replication.IO)
 	}
 	b.Received = probe.Received
+	if b.Broken == "" {
+		b.Broken = topology.Strayed(j.cluster, a.h.id, probe)
+	}
 	if why := step.Dropped(j.cluster.Bids[a.h.id].Value, b); b.Broken == "" && why != "" {
 		b.Broken = why
 	}

@@ -167,7 +167,7 @@ func (m *mysqld) position() gtid.Set { return end(m.log) }
 
 func (m *mysqld) received() gtid.Set {
 	if len(m.relay) > 0 {
-		return end(m.relay)
+		return end(m.relay).Union(m.position()) // a number decides, whoever gave it
 	}
 	return m.position()
 }

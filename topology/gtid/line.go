@@ -105,6 +105,29 @@ func (l Line) ForeignIn(mine State) []string {
 	return out
 }
 
+// Strays is what a server wrote behind the beginning of a reign of another server:
+// the last GTID of each domain that start names, in order. Rows of reigns of its own
+// that joints name, and all behind them, are left out; so is everything when the
+// joints do not reach back to start.
+func (s State) Strays(server uint32, start Set, joints []Joint) []string {
+	var out []string
+	for _, t := range s.entries {
+		first, ok := start.mariadb.find(t.domain)
+		if !ok || t.server != server || first.server == server || t.number <= first.number {
+			continue
+		}
+		known := Line{Joints: joints}.joints(t.domain)
+		forgotten := len(known) > 0 && known[0].after.number > first.number
+		reigned := slices.ContainsFunc(known, func(j struct{ before, after triple }) bool {
+			return j.after.server == server && j.after.number > first.number && j.after.number <= t.number
+		})
+		if !forgotten && !reigned {
+			out = append(out, t.String())
+		}
+	}
+	return out
+}
+
 // has reports whether the state has a transaction of that number or a later one
 // of the same domain and server.
 func (s State) has(t triple) bool {

@@ -115,3 +115,34 @@ func TestStateAfterOneMoreTransaction(t *testing.T) {
 		}
 	}
 }
+
+func TestWritesOfAServerBehindTheReignOfAnotherAreStrays(t *testing.T) {
+	start, old, row := set(t, "0-1-1000"), joint("", "0-3-500"), joint("0-1-1500", "0-3-2000500")
+	other := joint("0-1-1500", "0-4-2000500")
+	for _, x := range []struct {
+		name, state string
+		start       Set
+		joints      []Joint
+		want        []string
+	}{
+		{name: "nothing of its own", state: "0-2-7,0-1-1500", start: start},
+		{name: "an earlier reign of its own", state: "0-3-999,0-1-1500", start: start},
+		{name: "behind the beginning", state: "0-1-1500,0-3-1501", start: start, want: []string{"0-3-1501"}},
+		{name: "met by the writer already", state: "0-3-1501,0-1-1502", start: start, want: []string{"0-3-1501"}},
+		{name: "another server's", state: "0-1-1500,0-4-1501", start: start},
+		{name: "the row of a reign that never opened", state: "0-1-1500,0-3-2000500", start: start, joints: []Joint{old, row}},
+		{name: "behind that row", state: "0-1-1500,0-3-2000501", start: start, joints: []Joint{old, row}},
+		{name: "before that row", state: "0-1-1500,0-3-1501", start: start, joints: []Joint{old, row}, want: []string{"0-3-1501"}},
+		{name: "the row of another's", state: "0-1-1500,0-3-2000501", start: start, joints: []Joint{old, other}, want: []string{"0-3-2000501"}},
+		{name: "an old row of its own", state: "0-1-1500,0-3-1501", start: start, joints: []Joint{old}, want: []string{"0-3-1501"}},
+		{name: "rows that do not reach back", state: "0-1-1500,0-3-2000501", start: start, joints: []Joint{other}},
+		{name: "a reign of its own", state: "0-3-1501", start: set(t, "0-3-1000")},
+		{name: "another domain", state: "5-3-1501,0-1-1500", start: start},
+		{name: "two domains", state: "0-3-1501,5-3-9", start: set(t, "0-1-1000,5-1-8"), want: []string{"0-3-1501", "5-3-9"}},
+		{name: "no beginning is known", state: "0-3-1501"},
+	} {
+		if got := state(t, x.state).Strays(3, x.start, x.joints); !slices.Equal(got, x.want) {
+			t.Errorf("%s: %v, want %v", x.name, got, x.want)
+		}
+	}
+}
