@@ -40,7 +40,7 @@ type dialect struct {
 	waiters     string // one number
 	epochRow    string // columns cluster, epoch, host, gtid, base; the newest rows, newest first
 	sessions    string // columns id, user, host, command
-	admitted    string // one number: see Server.admitted
+	admitted    string // two numbers: see admission
 	knots       string // column id: sessions that wait for read_only and have locked what a statement waits for
 
 	facet   factColumns

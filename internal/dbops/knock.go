@@ -33,27 +33,54 @@ func (s *Server) Knock(ctx context.Context) error {
 	before, early := s.admitted(ctx, d)
 	try, end := context.WithTimeout(ctx, knockLimit)
 	defer end()
-	var version string
-	err = s.knock.QueryRowContext(try, askVersion).Scan(&version)
+	heard := make(chan error, 1)
+	go func() {
+		var version string
+		heard <- s.knock.QueryRowContext(try, askVersion).Scan(&version)
+	}()
+	look := time.NewTicker(crowdLook)
+	defer look.Stop()
+	crowded, answered := false, false
+	for !answered {
+		select {
+		case err = <-heard:
+			answered = true
+		case <-look.C:
+			crowded = crowded || early == nil && s.admits(ctx, d, before)
+		}
+	}
 	if barred(err) {
 		return fmt.Errorf("knock at %s: %w", s.opt.Socket, err)
 	}
-	if err = s.explain("knock", err); !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrUnreachable) {
-		return err
-	}
-	after, late := s.admitted(ctx, d)
-	if early == nil && late == nil && after > before {
-		return fmt.Errorf("knock at %s: %w (%d of them)", s.opt.Socket, ErrCrowded, after-before)
+	if err = s.explain("knock", err); crowded && (errors.Is(err, ErrTimeout) || errors.Is(err, ErrUnreachable)) {
+		return fmt.Errorf("knock at %s: %w", s.opt.Socket, ErrCrowded)
 	}
 	return err
 }
 
-// admitted counts the clients that the server has taken or turned away since it
-// started, without those that it has not yet said a word to.
-func (s *Server) admitted(ctx context.Context, d *dialect) (int64, error) {
-	var n int64
-	err := s.usher.QueryRowContext(ctx, d.admitted).Scan(&n)
-	return n, s.explain("count who was admitted", err)
+// crowdLook is how often a knock that waits looks whether others are let in. A
+// visitor of a crowd may have gone before; at one look somebody is there.
+const crowdLook = 70 * time.Millisecond
+
+// admits reports whether the server took or turned away somebody since the mark
+// was made.
+func (s *Server) admits(ctx context.Context, d *dialect, before admission) bool {
+	now, err := s.admitted(ctx, d)
+	return err == nil && (now.newest > before.newest || now.refused > before.refused)
+}
+
+// admission is a mark of who has come in so far.
+type admission struct {
+	newest  int64 // id of the newest session that was greeted and is there
+	refused int64 // how many were turned away since the server started
+}
+
+// admitted makes such a mark. What the server only counts as come does not show
+// in it: a server was seen that took every connection and never said a word.
+func (s *Server) admitted(ctx context.Context, d *dialect) (admission, error) {
+	var a admission
+	err := s.usher.QueryRowContext(ctx, d.admitted).Scan(&a.newest, &a.refused)
+	return a, s.explain("see who was admitted", err)
 }
 
 // barred reports whether we did not even come to the server's door.

@@ -18,9 +18,9 @@ var mariadb = dialect{
 		`OR STATE LIKE 'Waiting for semi-sync ACK%'`,
 	epochRow: `SELECT cluster, epoch, host, gtid, base FROM mmm.epoch ORDER BY seq DESC LIMIT 16`,
 	// Who is being read from was greeted: it is the client that waits, or sends nothing.
-	admitted: `SELECT CAST(SUM(VARIABLE_VALUE) AS SIGNED) - (SELECT COUNT(*) FROM information_schema.PROCESSLIST ` +
-		`WHERE USER = 'unauthenticated user' AND COALESCE(STATE, '') <> 'Reading from net') ` +
-		`FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('CONNECTIONS', 'CONNECTION_ERRORS_MAX_CONNECTIONS')`,
+	admitted: `SELECT (SELECT COALESCE(MAX(ID), 0) FROM information_schema.PROCESSLIST ` +
+		`WHERE USER <> 'unauthenticated user' OR STATE = 'Reading from net'), CAST(SUM(VARIABLE_VALUE) AS SIGNED) ` +
+		`FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('ACCESS_DENIED_ERRORS', 'CONNECTION_ERRORS_MAX_CONNECTIONS')`,
 	sessions: `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command FROM information_schema.PROCESSLIST`,
 	knots: `SELECT DISTINCT p.ID AS id FROM information_schema.PROCESSLIST p ` +
 		`JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID ` +
