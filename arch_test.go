@@ -39,6 +39,10 @@ var mayImport = map[string][]string{
 
 	"router": {"internal/conffile", "router/proxyproto"},
 
+	"router/route":   {"router/lexer"},
+	"router/backend": {"router/wire", "router/auth"},
+	"router/session": {"router", "router/auth", "router/backend", "router/follow", "router/lexer", "router/pick", "router/route", "router/wire"},
+
 	"chaos/lab":   {"internal/dbops", "topology", "internal/certs", "internal/certs/certstest"},
 	"chaos/load":  {},
 	"chaos/demo":  {"chaos/lab", "chaos/load"},

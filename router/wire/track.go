@@ -43,8 +43,8 @@ func Variable(data []byte) (name, value, rest []byte, ok bool) {
 	return name, value, rest, ok
 }
 
-// Text takes the one string that the data of TrackSchema, TrackCharacteristics,
-// TrackTransaction and TrackState hold.
+// Text takes the one string that the data of TrackSchema, TrackCharacteristics
+// and TrackTransaction hold.
 func Text(data []byte) []byte {
 	s, _, ok := readString(data)
 	if !ok {

@@ -1,0 +1,222 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/mmm-ha/mmm/router/auth"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// mostLogin is the longest packet of a login; servers send a few hundred bytes.
+const mostLogin = 1 << 20
+
+// Conn is a connection to a server on which the client is logged in.
+type Conn struct {
+	net.Conn
+	Target       Target
+	Greeting     wire.Greeting
+	Capabilities wire.Capability // agreed on
+	OK           wire.OK         // the end of the login; its parts are copies
+	Secret       bool            // it is TLS
+}
+
+// Server is what a server refused a login with, unchanged.
+type Server = auth.ServerError
+
+// Handshake is a connection on which somebody is logging in. Read and Write carry
+// payloads; Finish or Abandon ends it.
+type Handshake struct {
+	conn    net.Conn
+	packets *wire.Reader
+	seq     byte
+
+	Target       Target
+	Greeting     wire.Greeting
+	Capabilities wire.Capability
+	Secret       bool
+	ServerKey    TLS
+	stop         func() bool
+}
+
+// Begin dials, reads the greeting, brings TLS up and sends the login with the
+// plugin and the answer that answer gives. Its error names the server.
+func Begin(ctx context.Context, t Target, who Who, policy TLS, answer func(wire.Greeting, auth.Channel) (plugin string, data []byte, err error)) (*Handshake, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", t.Address.String())
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", t.Name, err)
+	}
+	h := &Handshake{conn: c, Target: t, ServerKey: policy}
+	h.stop = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	if err := h.begin(ctx, who, policy, answer); err != nil {
+		h.Abandon()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("log in at %s: %w", t.Name, err)
+	}
+	return h, nil
+}
+
+func (h *Handshake) begin(ctx context.Context, who Who, policy TLS, answer func(wire.Greeting, auth.Channel) (string, []byte, error)) error {
+	h.packets = wire.NewReader(h.conn, mostLogin)
+	first, err := h.Read()
+	if err != nil {
+		return err
+	}
+	if wire.IsErr(first) {
+		return refused(first)
+	}
+	if h.Greeting, err = wire.ParseGreeting(first); err != nil {
+		return err
+	}
+	h.agree(who)
+	login := wire.Login{
+		Capabilities: h.Capabilities, MaxPacket: wire.MaxPayload, Charset: who.Charset, User: who.User,
+		Schema: who.Schema, Attributes: who.Attributes,
+	}
+	if err := h.secure(ctx, policy, &login); err != nil {
+		return err
+	}
+	if login.Plugin, login.Answer, err = answer(h.Greeting, h.Channel()); err != nil {
+		return err
+	}
+	return h.Write(login.Append(nil))
+}
+
+// Channel is what the login can rely on.
+func (h *Handshake) Channel() auth.Channel {
+	return auth.Channel{TLS: h.Secret, ServerKey: h.ServerKey.ServerKey}
+}
+
+// agree takes what the client has and the server offers, with what the router
+// needs for itself.
+func (h *Handshake) agree(who Who) {
+	const ours = wire.Protocol41 | wire.SecureConnection | wire.PluginAuth | wire.PluginAuthLenenc | wire.SessionTrack | wire.Transactions
+	caps := who.Capabilities&wire.Carried | ours
+	caps &^= wire.ConnectWithDB
+	if who.Schema != "" {
+		caps |= wire.ConnectWithDB
+	}
+	if len(who.Attributes) == 0 {
+		caps &^= wire.ConnectAttrs
+	}
+	offered := h.Greeting.Capabilities
+	if !offered.Has(wire.LongPassword) { // MariaDB: the bit is not an offer but the mark of the upper half
+		caps &^= wire.LongPassword
+	} else {
+		caps = caps&0xffffffff | wire.LongPassword
+	}
+	h.Capabilities = caps & (offered | wire.LongPassword)
+}
+
+// secure brings TLS up where policy and server have it so.
+func (h *Handshake) secure(ctx context.Context, policy TLS, login *wire.Login) error {
+	able := h.Greeting.Capabilities.Has(wire.TLS)
+	switch policy.Mode {
+	case TLSOff, "":
+		return nil
+	case TLSPrefer:
+		if !able {
+			return nil
+		}
+	default:
+		if !able {
+			return fmt.Errorf("the server offers no TLS, and backend.tls is %s: give the server a certificate (ssl_cert, ssl_key)", policy.Mode)
+		}
+	}
+	login.Capabilities |= wire.TLS
+	if err := h.Write(login.AppendTLSRequest(nil)); err != nil {
+		return err
+	}
+	c, err := upgrade(ctx, h.conn, policy, h.Target)
+	if err != nil {
+		return fmt.Errorf("TLS: %w", err)
+	}
+	h.conn, h.packets, h.Secret = c, wire.NewReader(c, mostLogin), true
+	return nil
+}
+
+// Read is the next payload of the server.
+func (h *Handshake) Read() ([]byte, error) {
+	p, seq, err := h.packets.Next()
+	h.seq = seq + 1
+	return p, err
+}
+
+// Write sends a payload to the server.
+func (h *Handshake) Write(payload []byte) error {
+	b, seq := wire.AppendPacket(nil, payload, h.seq)
+	h.seq = seq
+	_, err := h.conn.Write(b)
+	return err
+}
+
+// Abandon closes the connection.
+func (h *Handshake) Abandon() {
+	if h.stop != nil {
+		h.stop()
+	}
+	_ = h.conn.Close()
+}
+
+// Finish takes the server's OK, and makes the server report what changes in the
+// session from now on.
+func (h *Handshake) Finish(ok []byte) (*Conn, error) {
+	end, err := wire.ParseOK(ok, h.Capabilities)
+	if err == nil {
+		err = h.track()
+	}
+	if err == nil && !h.stop() {
+		err = errors.New("the time was over at its end")
+	}
+	if err != nil {
+		h.Abandon()
+		return nil, fmt.Errorf("log in at %s: %w", h.Target.Name, err)
+	}
+	end.Info, end.Tracked = nil, nil
+	return &Conn{Conn: h.conn, Target: h.Target, Greeting: h.Greeting, Capabilities: h.Capabilities, OK: end, Secret: h.Secret}, nil
+}
+
+// Dial logs the client in with what its own login gave.
+func Dial(ctx context.Context, t Target, who Who, secret auth.Secret, policy TLS) (*Conn, error) {
+	var back *auth.Back
+	h, err := Begin(ctx, t, who, policy, func(g wire.Greeting, ch auth.Channel) (string, []byte, error) {
+		back = auth.NewBack(secret, ch)
+		return back.Start(g.Plugin, g.Salt[:])
+	})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		p, err := h.Read()
+		if err == nil {
+			var reply auth.Reply
+			if reply, err = back.Step(p); err == nil && reply.Done {
+				return h.Finish(p)
+			}
+			if err == nil && reply.Send != nil {
+				err = h.Write(reply.Send)
+			}
+		}
+		if err != nil {
+			h.Abandon()
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return nil, fmt.Errorf("at %s: %w", t.Name, err)
+		}
+	}
+}
+
+func refused(p []byte) error {
+	e, err := wire.ParseErr(p)
+	if err != nil {
+		return err
+	}
+	return e
+}

@@ -1,0 +1,60 @@
+package backend
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// What a server is asked to report of its session. last_gtid, MariaDB's position
+// of the last commit, is among all variables.
+const (
+	trackMariaDB = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1, session_track_transaction_info='CHARACTERISTICS'"
+	trackMySQL   = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1, session_track_gtids='OWN_GTID', session_track_transaction_info='CHARACTERISTICS'"
+)
+
+// track switches the reports on.
+func (h *Handshake) track() error {
+	if !h.Capabilities.Has(wire.SessionTrack) {
+		return nil
+	}
+	ask := trackMySQL
+	if h.Greeting.MariaDB() {
+		ask = trackMariaDB
+	}
+	_, err := h.do(wire.ComQuery, ask)
+	return err
+}
+
+// do runs a command that is answered by OK or ERR.
+func (h *Handshake) do(c wire.Command, text string) (wire.OK, error) {
+	h.seq = 0
+	if err := h.Write(append([]byte{byte(c)}, text...)); err != nil {
+		return wire.OK{}, err
+	}
+	p, err := h.Read()
+	if err != nil {
+		return wire.OK{}, err
+	}
+	if wire.IsErr(p) {
+		return wire.OK{}, fmt.Errorf("%s: %w", text, refused(p))
+	}
+	return wire.ParseOK(p, h.Capabilities)
+}
+
+// upgrade makes a TLS connection of a plain one.
+func upgrade(ctx context.Context, c net.Conn, policy TLS, t Target) (net.Conn, error) {
+	config := policy.Config.Clone()
+	if policy.Mode == TLSVerify {
+		if config.ServerName == "" {
+			config.ServerName = t.Address.Addr().String()
+		}
+	} else {
+		config.InsecureSkipVerify = true //nolint:gosec // the modes prefer and require say so
+	}
+	secret := tls.Client(c, config)
+	return secret, secret.HandshakeContext(ctx)
+}
