@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"agent": {"agent/step", "topology", "topology/gtid", "election", "vip", "etcdembed", "internal/store", "internal/dbops",
 		"internal/fence", "internal/process", "internal/disk", "internal/peer", "internal/clone", "internal/certs"},
 
-	"router": {"internal/conffile", "router/proxyproto"},
+	"router": {"internal/conffile", "internal/version", "router/proxyproto", "router/tally"},
 
 	"router/route":   {"router/lexer"},
 	"router/backend": {"router/wire", "router/auth"},

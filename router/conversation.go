@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/mmm-ha/mmm/router/tally"
 )
 
 // Conversation is what talks to clients.
@@ -55,6 +57,9 @@ type ClientInfo struct {
 	Admit func(ctx context.Context, user string) error
 	// Find returns the live session of an id, for KILL.
 	Find func(id uint32) (Session, bool)
+
+	Counts *tally.Counts // of this session
+	Board  *tally.Board  // where each statement that has ended is brought, with Counts
 }
 
 // Phase is what a session is doing.

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -23,7 +24,18 @@ type counts struct {
 	endings  map[string]uint64 // of statements and sessions, by the sweeper; by reason
 }
 
-func newCounts() *counts { return &counts{refusals: map[string]uint64{}, endings: map[string]uint64{}} }
+// newCounts begins each reason that there is at 0: what never happened is known then,
+// and not unknown.
+func newCounts() *counts {
+	c := &counts{refusals: map[string]uint64{}, endings: map[string]uint64{}}
+	for _, reason := range []string{reasonCrowd, reasonProxy, reasonPerUser, reasonConnections, reasonGone} {
+		c.refusals[reason] = 0
+	}
+	for _, reason := range []string{reasonLogin, reasonIdle, reasonQuery, reasonGone, reasonKill, reasonPanic} {
+		c.endings[reason] = 0
+	}
+	return c
+}
 
 func (c *counts) refused(reason string) {
 	c.mu.Lock()
@@ -35,4 +47,11 @@ func (c *counts) ended(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endings[reason]++
+}
+
+// read copies the counts by reason.
+func (c *counts) read() (refusals, endings map[string]uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.refusals), maps.Clone(c.endings)
 }

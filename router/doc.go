@@ -1,7 +1,7 @@
 // Package router is mmmrouter, the proxy in front of the applications that splits
 // reads from writes and follows the writer's epoch in etcd. This package is what
 // stands around the conversations with clients: the file, listeners, limits, the
-// registry of sessions and its sweeper, reload and drain.
+// registry of sessions and its sweeper, the pages for operators, reload and drain.
 //
 // What it never does: read a statement, choose a server, or believe anybody about
 // who the writer is. A Conversation does that; docs/design/0012-the-router.md says
@@ -19,4 +19,6 @@
 //	sweep     once a second: looks at all sessions               sweep.go
 //	kill      one for each statement that the sweeper ends       sweep.go
 //	watch     looks for new certificates                         tls.go
+//	slow log  writes slow statements                             package tally
+//	pages     the HTTP server for operators, and one a request   pages.go
 package router

@@ -23,6 +23,7 @@ func (r *Router) leave(life context.Context, accepting *sync.WaitGroup) {
 	r.giveWay(life)
 	accepting.Wait()
 	r.closePorts()
+	_ = r.admin.Close() // whoever asks now shall reach the router that follows
 	r.sessions.drain(shutdown())
 	if left := r.emptied(life, limits.Time.D()); left > 0 {
 		r.log.Warn("closing sessions that did not end in time", "sessions", left)

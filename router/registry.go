@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/mmm-ha/mmm/router/tally"
 )
 
 // live is one session and what the router holds of it.
@@ -34,6 +36,7 @@ type registry struct {
 	last     uint32
 	sessions map[uint32]*live
 	draining *Refusal // what to tell new ones; nil: serve them
+	ended    tally.Totals
 }
 
 // newRegistry begins at a random number: a KILL that reaches another router, or
@@ -66,10 +69,27 @@ func (r *registry) put(l *live) {
 	}
 }
 
+// remove forgets a session; what it counted stays.
 func (r *registry) remove(id uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if l := r.sessions[id]; l != nil {
+		r.ended.Add(l.info.Counts)
+	}
 	delete(r.sessions, id)
+}
+
+// totals is what all sessions have counted, those that have ended too.
+func (r *registry) totals() tally.Totals {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sum := r.ended
+	for _, l := range r.sessions {
+		if l != nil {
+			sum.Add(l.info.Counts)
+		}
+	}
+	return sum
 }
 
 // find returns the live session of an id.

@@ -25,6 +25,9 @@ func (r *Router) Reload(next Config) (Change, error) {
 	if err := r.front.use(next.TLS); err != nil {
 		return Change{}, fmt.Errorf("take the new certificate: %w", err)
 	}
+	if err := r.board.Slow.Use(next.SlowLog.File, next.SlowLog.Threshold.D()); err != nil {
+		return Change{}, err
+	}
 	var c Change
 	for _, key := range differences(now, next) {
 		if slices.Contains(fixed, key) {

@@ -3,12 +3,16 @@ package router
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mmm-ha/mmm/router/tally"
 )
 
 // Options are what a Router is made of.
@@ -16,6 +20,11 @@ type Options struct {
 	Config       Config // as ReadConfig returned it
 	Log          *slog.Logger
 	Conversation Conversation
+	// Cluster is what is known of the cluster now; it is for pages and for whether
+	// the router is ready.
+	Cluster func() Cluster
+	// Normal writes a statement without its literals, for digests and the slow log.
+	Normal func(sql []byte) string
 	// Beside runs as long as there are sessions: it follows the cluster. It returns
 	// when its context ends, or with what cannot be mended, which ends the router.
 	Beside func(context.Context) error
@@ -31,12 +40,15 @@ type Router struct {
 	counts   *counts
 	desk     *desk
 	sweeper  *sweeper
+	board    *tally.Board
+	began    time.Time
 
 	reload  sync.Mutex             // one at a time
 	config  atomic.Pointer[Config] // what counts now
 	leaving atomic.Bool            // told to end
 	bound   chan struct{}          // closed when every listener listens
 	ports   []*port
+	admin   *net.TCPListener
 }
 
 // port is one listener at work.
@@ -55,13 +67,16 @@ func New(opt Options) (*Router, error) {
 	}
 	r := &Router{
 		opt: opt, log: opt.Log, front: front, gate: newGate(opt.Config.Limits), sessions: newRegistry(), counts: newCounts(),
-		bound: make(chan struct{}),
+		bound: make(chan struct{}), board: newBoard(opt), began: time.Now(),
+	}
+	if err := r.board.Slow.Use(opt.Config.SlowLog.File, opt.Config.SlowLog.Threshold.D()); err != nil {
+		return nil, err
 	}
 	r.config.Store(&opt.Config)
 	limits := func() Limits { return r.config.Load().Limits }
 	r.desk = &desk{
 		log: r.log, conversation: opt.Conversation, gate: r.gate, sessions: r.sessions,
-		limits: limits, front: front, counts: r.counts,
+		limits: limits, front: front, counts: r.counts, board: r.board,
 	}
 	r.sweeper = &sweeper{
 		sessions: r.sessions, limits: limits, places: make(chan struct{}, killsAtOnce), ended: r.counts.ended,
@@ -70,6 +85,14 @@ func New(opt Options) (*Router, error) {
 		},
 	}
 	return r, nil
+}
+
+func newBoard(opt Options) *tally.Board {
+	b := &tally.Board{Slow: tally.NewSlowLog(opt.Log), Trace: tally.NewTracer(), Normal: opt.Normal}
+	if opt.Config.Digests > 0 {
+		b.Digests = tally.NewDigests(opt.Config.Digests)
+	}
+	return b
 }
 
 // Run is the router's life: it listens, calls ready, and serves until ctx ends.
@@ -86,6 +109,8 @@ func (r *Router) Run(ctx context.Context, ready func()) error {
 	accepting := r.accept(life, group)
 	group.Go(func() error { return r.sweeper.run(life) })
 	group.Go(func() error { return r.front.watch(life) })
+	group.Go(func() error { return r.board.Slow.Run(life) })
+	group.Go(func() error { return r.pages(life) })
 	if r.opt.Beside != nil {
 		group.Go(func() error { return r.opt.Beside(life) })
 	}
@@ -120,23 +145,31 @@ func (r *Router) open(ctx context.Context) error {
 		r.ports = append(r.ports, &port{Listener: l, socket: socket})
 		r.log.Info("listening", "listener", socket.Addr().String(), "mode", string(l.Mode), "tls", string(l.TLS))
 	}
+	var err error
+	if r.admin, err = listen(ctx, r.opt.Config.Admin); err != nil {
+		r.closePorts()
+		return fmt.Errorf("open the pages for operators: %w", err)
+	}
+	if err := unsteer(r.admin); err != nil {
+		r.log.Warn("a restart may refuse a request for a page", "err", err)
+	}
 	close(r.bound)
 	return nil
 }
 
-// Addresses are those that the router listens on, by the order of the file, once
-// it does. It waits for that until ctx ends.
+// Addresses are those that the router listens on, by the order of the file, and
+// last that of the pages, once it does. It waits for that until ctx ends.
 func (r *Router) Addresses(ctx context.Context) ([]net.Addr, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-r.bound:
 	}
-	addresses := make([]net.Addr, len(r.ports))
+	addresses := make([]net.Addr, len(r.ports), len(r.ports)+1)
 	for i, p := range r.ports {
 		addresses[i] = p.socket.Addr()
 	}
-	return addresses, nil
+	return append(addresses, r.admin.Addr()), nil
 }
 
 // accept starts the accept loops; the group ends when they have.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/router/proxyproto"
+	"github.com/mmm-ha/mmm/router/tally"
 )
 
 // desk is where connections become sessions.
@@ -24,6 +25,7 @@ type desk struct {
 	limits       func() Limits
 	front        *front
 	counts       *counts
+	board        *tally.Board
 	serving      sync.WaitGroup
 }
 
@@ -77,7 +79,6 @@ func (d *desk) serve(ctx context.Context, l Listener, c *net.TCPConn, id uint32)
 		admitted = &user
 		return nil
 	}
-	info.Find = d.sessions.find
 	defer func() {
 		if admitted != nil {
 			d.gate.leave(*admitted)
@@ -104,7 +105,10 @@ func (d *desk) countRefusal(err error) {
 // comes a PROXY header first; whoever else sends one has it taken for a login by
 // the protocol, which refuses it.
 func (d *desk) inform(ctx context.Context, l Listener, c *net.TCPConn, id uint32) (ClientInfo, error) {
-	info := ClientInfo{ID: id, Listener: l.Address, Mode: l.Mode, Client: addressOf(c), TLSMode: l.TLS}
+	info := ClientInfo{
+		ID: id, Listener: l.Address, Mode: l.Mode, Client: addressOf(c), TLSMode: l.TLS,
+		Find: d.sessions.find, Counts: new(tally.Counts), Board: d.board,
+	}
 	if l.TLS != TLSOff {
 		info.TLS = d.front.config
 	}
