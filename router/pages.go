@@ -18,12 +18,11 @@ import (
 func (r *Router) pages(ctx context.Context) error {
 	server := &http.Server{Handler: r.mux(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
-	switch err := server.Serve(r.admin); {
-	case ctx.Err() != nil, r.leaving.Load():
-		return nil
-	default:
+	err := server.Serve(r.admin)
+	if ctx.Err() == nil && !r.leaving.Load() {
 		return fmt.Errorf("serve the pages for operators: %w", err)
 	}
+	return nil
 }
 
 func (r *Router) mux() http.Handler {
