@@ -1,0 +1,85 @@
+package route
+
+// Kind is what a statement is for the session that it runs in.
+type Kind uint8
+
+// The kinds.
+const (
+	Unknown       Kind = iota // nothing is known of it
+	Read                      // it only reads, and any server gives the same answer
+	Write                     // it may change something
+	Ask                       // it asks for what only the writer's own session or server knows
+	Last                      // it asks for what the statement before left behind
+	Set                       // it sets variables of the session
+	Use                       // it changes the schema
+	Begin                     // it begins a transaction
+	BeginReadOnly             // it begins one that only reads
+	Commit                    //
+	Rollback                  // not to a savepoint
+	Kill                      // it ends a session or a statement
+)
+
+// Pin is what ties a session to its connection to the writer: a set of things
+// that exist there and cannot be made anew elsewhere.
+type Pin uint16
+
+// The pins.
+const (
+	UserVariables Pin = 1 << iota
+	TemporaryTables
+	NamedLocks
+	TableLocks
+	GlobalLock
+	Handlers
+	TextPrepared
+	OpaqueSettings // set in a way that servers do not report
+	XA
+	OpaqueState // something changed of which the server does not say what
+	LongData
+	Cursor
+)
+
+var pinNames = []string{"user variables", "temporary tables", "named locks", "table locks", "a global lock", "handlers",
+	"statements prepared by SQL", "settings that servers do not report", "an XA transaction", "a change of state without a name",
+	"long data sent", "an open cursor"}
+
+// Names are the pins in words.
+func (p Pin) Names() []string {
+	var names []string
+	for i, name := range pinNames {
+		if p&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Hint is what a comment asks for. It can only make a statement go to the writer,
+// or confirm that it reads.
+type Hint uint8
+
+// The hints.
+const (
+	NoHint Hint = iota
+	ToWriter
+	ToReader
+)
+
+// Class is what the text of a statement says about it.
+type Class struct {
+	Kind  Kind
+	Rule  RuleID
+	Pins  Pin // that it takes, if it succeeds
+	Frees Pin // that it gives back, if it succeeds
+	Hint  Hint
+
+	Commits      bool // when it is lost on its way, something may have been committed
+	SetStatement bool // SET STATEMENT: what the server reports of settings is not so
+	Opaque       bool // it may change the state of the session in ways that cannot be seen in it
+	Multi        bool // several statements
+	Next         bool // SET TRANSACTION: for the next transaction
+	Chain        bool // the next transaction begins with it
+
+	KillQuery bool   // of Kill: the statement only
+	KillID    uint64 // of Kill; 0: not a plain number
+}
