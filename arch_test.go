@@ -32,9 +32,10 @@ var mayImport = map[string][]string{
 	"election":             {"topology"},
 	"etcdembed":            {"internal/slogzap", "internal/certs"},
 	"internal/clusterfile": {"topology"},
+	"internal/conffile":    {"internal/certs"},
 	"internal/ctl":         {"topology", "topology/gtid", "internal/clusterfile", "internal/store", "internal/version", "internal/certs", "etcdembed"},
 	"agent/step":           {"topology", "topology/gtid"},
-	"agent": {"agent/step", "topology", "topology/gtid", "election", "vip", "etcdembed", "internal/store", "internal/dbops",
+	"agent": {"agent/step", "topology", "topology/gtid", "election", "vip", "etcdembed", "internal/conffile", "internal/store", "internal/dbops",
 		"internal/fence", "internal/process", "internal/disk", "internal/peer", "internal/clone", "internal/certs"},
 
 	"router": {"internal/conffile", "internal/version", "router/proxyproto", "router/tally"},

@@ -3,13 +3,12 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/mmm-ha/mmm/internal/certs"
+	"github.com/mmm-ha/mmm/internal/conffile"
 )
 
 // Config is the small file that each host has of its own (/etc/mmm/mmm.yaml).
@@ -30,13 +29,7 @@ type Config struct {
 }
 
 // EtcdConfig says where etcd is, nearest member first.
-type EtcdConfig struct {
-	Endpoints []string `yaml:"endpoints"`
-	Insecure  bool     `yaml:"insecure"` // plain http beyond this host
-	CA        string   `yaml:"ca"`
-	Cert      string   `yaml:"cert"`
-	Key       string   `yaml:"key"`
-}
+type EtcdConfig = conffile.Etcd
 
 // MySQLConfig says how to reach the local mysqld. Passwords stand in files.
 type MySQLConfig struct {
@@ -90,61 +83,11 @@ func (c Config) validate() error {
 		return errors.New("`cluster` is missing or has a slash: write the cluster's name, such as `cluster: shop`")
 	case c.Fence != FenceNFT && c.Fence != FenceNone:
 		return fmt.Errorf("`fence` is %q: leave it out, which means %s, or write %s, and a dead agent will leave its port open", c.Fence, FenceNFT, FenceNone)
-	case len(c.Etcd.Endpoints) == 0:
-		return errors.New("`etcd.endpoints` is empty: list the etcd members, nearest first")
 	}
 	if err := c.Service.validate(); err != nil {
 		return err
 	}
-	for _, e := range c.Etcd.Endpoints {
-		if err := c.Etcd.check(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// check refuses an endpoint that would send passwords and fences over the
-// network in the clear without anybody having said so.
-func (c EtcdConfig) check(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return fmt.Errorf("`etcd.endpoints` has %q: write http://ADDRESS:2379 or https://ADDRESS:2379", endpoint)
-	}
-	if u.Scheme == "http" && c.files().Given() {
-		return fmt.Errorf("`etcd.endpoints` has %q, plain http, for which certificates are no use: write https, or leave out `ca`, `cert` and `key`", endpoint)
-	}
-	local := u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "::1"
-	if u.Scheme == "http" && !local && !c.Insecure {
-		return fmt.Errorf("`etcd.endpoints` has %q, plain http to another host: use https with `ca`, `cert` and `key`, or say `insecure: true` if the network is trusted", endpoint)
-	}
-	return nil
-}
-
-// certs are what this host shows to etcd.
-func (c EtcdConfig) certs() (*certs.Certs, error) {
-	return certs.Open(c.files())
-}
-
-func (c EtcdConfig) files() certs.Files {
-	return certs.Files{CA: c.CA, Cert: c.Cert, Key: c.Key, Names: certs.Names{CA: "`etcd.ca`", Cert: "`etcd.cert`", Key: "`etcd.key`"}}
-}
-
-// password reads a password file: one line, not readable by others.
-func password(what, path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", what, err)
-	}
-	if info.Mode().Perm()&0o007 != 0 {
-		return "", fmt.Errorf("%s: %s is readable by everybody: chmod 0600 it", what, path)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", what, err)
-	}
-	return strings.TrimRight(string(data), "\r\n"), nil
+	m := conffile.NewMistakes()
+	c.Etcd.Check(m.Of("etcd"))
+	return m.Err()
 }

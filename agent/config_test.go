@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mmm-ha/mmm/internal/conffile"
 )
 
 func TestConfigErrorsSayWhatToDo(t *testing.T) {
@@ -74,25 +76,10 @@ func TestMissingConfigIsNamed(t *testing.T) {
 	}
 }
 
-func TestPasswordFileIsOneLineAndPrivate(t *testing.T) {
-	if pw, err := password("pw", write(t, "s3cret \n", 0o600)); err != nil || pw != "s3cret " {
-		t.Errorf("%q, %v", pw, err)
-	}
-	if pw, err := password("pw", ""); err != nil || pw != "" {
-		t.Errorf("no file: %q, %v", pw, err)
-	}
-	if _, err := password("pw", write(t, "x", 0o604)); err == nil || !strings.Contains(err.Error(), "chmod 0600") {
-		t.Errorf("readable by everybody: %v", err)
-	}
-	if _, err := password("pw", filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "pw") {
-		t.Errorf("missing: %v", err)
-	}
-}
-
 func TestBadCertificatesAreNamed(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none.pem")
 	for _, c := range []EtcdConfig{{CA: none}, {CA: write(t, "no certificate", 0o600)}, {Cert: none, Key: none}} {
-		if _, err := c.certs(); err == nil || !strings.Contains(err.Error(), "etcd.") {
+		if _, err := c.Certs(); err == nil || !strings.Contains(err.Error(), "etcd.") {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -103,7 +90,10 @@ func TestBadCertificatesAreNamed(t *testing.T) {
 		t.Errorf("CA alone: %v", err)
 	}
 	insecure := EtcdConfig{CA: none, Insecure: true}
-	if err := insecure.check("http://192.0.2.161:2379"); err == nil || !strings.Contains(err.Error(), "certificates are no use") {
+	insecure.Endpoints = []string{"http://192.0.2.161:2379"}
+	m := conffile.NewMistakes()
+	insecure.Check(m)
+	if err := m.Err(); err == nil || !strings.Contains(err.Error(), "certificates are no use") {
 		t.Errorf("certificates for plain http: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/internal/clone"
+	"github.com/mmm-ha/mmm/internal/conffile"
 	"github.com/mmm-ha/mmm/internal/peer"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -48,7 +49,7 @@ func (a *Agent) donate(ctx context.Context, to topology.HostID, out *peer.Outlet
 
 // giveCopy runs the tool, as long as this host may.
 func (a *Agent) giveCopy(ctx context.Context, to topology.HostID, out io.Writer) ([]byte, error) {
-	pw, err := password("mysql.passwordFile", a.opt.MySQL.PasswordFile)
+	pw, err := conffile.Password("mysql.passwordFile", a.opt.MySQL.PasswordFile)
 	if err != nil {
 		return nil, err
 	}

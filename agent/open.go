@@ -14,6 +14,7 @@ import (
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/etcdembed"
 	"github.com/mmm-ha/mmm/internal/clone"
+	"github.com/mmm-ha/mmm/internal/conffile"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/fence"
 	"github.com/mmm-ha/mmm/internal/peer"
@@ -78,11 +79,11 @@ func (a *Agent) openFailsafe() error {
 // openServer reaches mysqld. A server that is down, hangs or is full is no error:
 // the agent reports it, and may have to fence it. One that refuses the account is.
 func (a *Agent) openServer(ctx context.Context) error {
-	pw, err := password("mysql.passwordFile", a.opt.MySQL.PasswordFile)
+	pw, err := conffile.Password("mysql.passwordFile", a.opt.MySQL.PasswordFile)
 	if err != nil {
 		return err
 	}
-	repl, err := password("mysql.replicationPasswordFile", a.opt.MySQL.ReplicationPasswordFile)
+	repl, err := conffile.Password("mysql.replicationPasswordFile", a.opt.MySQL.ReplicationPasswordFile)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (a *Agent) inspect(ctx context.Context) error {
 
 // openStore prepares the way to etcd; nothing is sent yet.
 func (a *Agent) openStore() error {
-	by, err := a.opt.Etcd.certs()
+	by, err := a.opt.Etcd.Certs()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/clone"
+	"github.com/mmm-ha/mmm/internal/conffile"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -147,11 +148,11 @@ func (a *Agent) advise(ctx context.Context) {
 // Grants are the statements that make the two accounts of this configuration.
 // They hold the passwords of its files.
 func Grants(cfg Config) ([]string, error) {
-	pw, err := password("mysql.passwordFile", cfg.MySQL.PasswordFile)
+	pw, err := conffile.Password("mysql.passwordFile", cfg.MySQL.PasswordFile)
 	if err != nil {
 		return nil, err
 	}
-	repl, err := password("mysql.replicationPasswordFile", cfg.MySQL.ReplicationPasswordFile)
+	repl, err := conffile.Password("mysql.replicationPasswordFile", cfg.MySQL.ReplicationPasswordFile)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"time"
@@ -215,8 +216,11 @@ func (c Config) complete() Config {
 	return c
 }
 
-// CheckFiles reads the files that the configuration names, as New does.
+// CheckFiles reads the files that the configuration names, as a router does when it
+// starts.
 func (c Config) CheckFiles() error {
 	_, err := c.TLS.load()
-	return err
+	_, err1 := c.Etcd.Certs()
+	_, err2 := conffile.Password("`users.passwordFile`", c.Users.PasswordFile)
+	return errors.Join(err, err1, err2)
 }

@@ -1,6 +1,8 @@
 package conffile
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -62,15 +64,15 @@ func TestMistakesShowTheirLines(t *testing.T) {
 
 func TestPlainHTTPGoesToThisHostOnly(t *testing.T) {
 	for text, ok := range map[string]bool{
-		"endpoints: [\"http://127.0.0.1:2379\"]":                    true,
-		"endpoints: [\"http://localhost:2379\"]":                    true,
-		"endpoints: [\"http://[::1]:2379\"]":                        true,
-		"endpoints: [\"https://192.0.2.1:2379\"]":                   true,
-		"endpoints: [\"http://192.0.2.1:2379\"]\n  insecure: true":  true,
-		"endpoints: [\"http://192.0.2.1:2379\"]":                    false,
-		"endpoints: [\"192.0.2.1:2379\"]":                           false,
-		"endpoints: []":                                             false,
-		"endpoints: [\"https://192.0.2.1:2379\"]\n  cert: /a/b.pem": false,
+		"endpoints: [\"http://127.0.0.1:2379\"]":                   true,
+		"endpoints: [\"http://localhost:2379\"]":                   true,
+		"endpoints: [\"http://[::1]:2379\"]":                       true,
+		"endpoints: [\"https://192.0.2.1:2379\"]":                  true,
+		"endpoints: [\"http://192.0.2.1:2379\"]\n  insecure: true": true,
+		"endpoints: [\"http://192.0.2.1:2379\"]":                   false,
+		"endpoints: [\"192.0.2.1:2379\"]":                          false,
+		"endpoints: []":                                            false,
+		"endpoints: [\"http://127.0.0.1:2379\"]\n  ca: /a/b.pem":   false,
 	} {
 		var f form
 		err := Parse([]byte("etcd:\n  "+text+"\n"), &f, func() error {
@@ -82,4 +84,31 @@ func TestPlainHTTPGoesToThisHostOnly(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+}
+
+func TestPasswordFileIsOneLineAndPrivate(t *testing.T) {
+	if pw, err := Password("pw", write(t, "s3cret \n", 0o600)); err != nil || pw != "s3cret " {
+		t.Errorf("%q, %v", pw, err)
+	}
+	if pw, err := Password("pw", ""); err != nil || pw != "" {
+		t.Errorf("no file: %q, %v", pw, err)
+	}
+	if _, err := Password("pw", write(t, "x", 0o604)); err == nil || !strings.Contains(err.Error(), "chmod 0600") {
+		t.Errorf("readable by everybody: %v", err)
+	}
+	if _, err := Password("pw", filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "pw") {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+func write(t *testing.T, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask says
+		t.Fatal(err)
+	}
+	return path
 }

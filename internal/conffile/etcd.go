@@ -3,6 +3,8 @@ package conffile
 import (
 	"net/url"
 	"strings"
+
+	"github.com/mmm-ha/mmm/internal/certs"
 )
 
 // Etcd says where etcd is, nearest member first.
@@ -27,11 +29,18 @@ func (c Etcd) Check(m Mistakes) {
 			continue
 		}
 		local := u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "::1"
-		if u.Scheme == "http" && !local && !c.Insecure {
+		switch {
+		case u.Scheme == "http" && c.files().Given():
+			m.Add("endpoints", "has %q, plain http, for which certificates are no use: write https, or leave out `ca`, `cert` and `key`", endpoint)
+		case u.Scheme == "http" && !local && !c.Insecure:
 			m.Add("endpoints", "has %q, plain http to another host: use https with `ca`, `cert` and `key`, or say `insecure: true` if the network is trusted", endpoint)
 		}
 	}
-	if (c.Cert == "") != (c.Key == "") {
-		m.Add("cert", "and `key` belong together: give both, or neither")
-	}
+}
+
+// Certs are what this host shows to etcd, and whom it believes there.
+func (c Etcd) Certs() (*certs.Certs, error) { return certs.Open(c.files()) }
+
+func (c Etcd) files() certs.Files {
+	return certs.Files{CA: c.CA, Cert: c.Cert, Key: c.Key, Names: certs.Names{CA: "`etcd.ca`", Cert: "`etcd.cert`", Key: "`etcd.key`"}}
 }
