@@ -95,6 +95,17 @@ func (p Phase) String() string {
 // MarshalText makes JSON say the word.
 func (p Phase) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
+// UnmarshalText reads the word.
+func (p *Phase) UnmarshalText(text []byte) error {
+	for one := LoggingIn; one <= Held; one++ {
+		if one.String() == string(text) {
+			*p = one
+			return nil
+		}
+	}
+	return fmt.Errorf("no phase: %q", text)
+}
+
 // State is what a session is doing at one moment.
 type State struct {
 	Phase         Phase     `json:"phase"`

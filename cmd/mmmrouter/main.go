@@ -51,7 +51,8 @@ which holds the address that clients use.`,
 	}
 	root.PersistentFlags().String("config", defaultConfig, "the file of this router")
 	root.PersistentFlags().String("log-level", "info", "debug, info, warn or error")
-	root.AddCommand(newRunCommand(), newCheckCommand(), newSampleCommand())
+	root.AddCommand(newRunCommand(), newCheckCommand(), newSampleCommand(), newGrantsCommand(),
+		newStatusCommand(), newSessionsCommand(), newDigestsCommand(), newTraceCommand())
 	return root
 }
 

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +38,17 @@ func (t Target) String() string {
 
 // MarshalText makes JSON say the word.
 func (t Target) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads the word.
+func (t *Target) UnmarshalText(text []byte) error {
+	for _, one := range Targets() {
+		if one.String() == string(text) {
+			*t = one
+			return nil
+		}
+	}
+	return fmt.Errorf("no target: %q", text)
+}
 
 // Bounds are the upper ends of the histogram's buckets but the last, which has
 // none. They span what a point select and a report take.
