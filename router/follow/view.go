@@ -1,0 +1,88 @@
+package follow
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mmm-ha/mmm/topology"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// Host is a database server as clients reach it.
+type Host struct {
+	Name    string
+	Address netip.AddrPort
+}
+
+// Reader is a host that may be read from.
+type Reader struct {
+	Host
+	Weight  int
+	Applied gtid.Set      // what its report said it has
+	Lag     time.Duration // behind the writer
+}
+
+// View is what the router believes of the cluster. It never changes; the next one
+// takes its place.
+type View struct {
+	Epoch   topology.Rev // highest ever seen (R56)
+	Writer  Host         // of Epoch, once its phase is ready; else the zero Host
+	Why     string       // why there is no writer, or why it is not written to
+	Held    bool         // a planned switchover is under way: write nothing new (R58)
+	Readers []Reader     // by name
+
+	next chan struct{}
+}
+
+// Next is closed when another View has taken this one's place.
+func (v *View) Next() <-chan struct{} { return v.next }
+
+// judge makes a View of a snapshot. highest is the highest epoch seen before.
+func judge(c topology.Cluster, highest topology.Rev, now time.Time, maxLag time.Duration) *View {
+	v := &View{Epoch: max(highest, c.LastEpoch()), next: make(chan struct{})}
+	spec := c.Spec.Value
+	v.findWriter(c)
+	for _, h := range spec.Hosts {
+		if state, _ := topology.Classify(c, h.Name, now); state != topology.Online || c.Writer.Present() && c.Writer.Value.Name == h.Name {
+			continue
+		}
+		report, _, live := c.ReportOf(h.Name)
+		if !live || report.Lag == nil || maxLag > 0 && report.Lag.D() > maxLag {
+			continue
+		}
+		v.Readers = append(v.Readers, Reader{
+			Host:   Host{Name: h.Name, Address: netip.AddrPortFrom(h.Address, h.Port)},
+			Weight: max(h.Weight, 1), Applied: report.Position, Lag: report.Lag.D(),
+		})
+	}
+	slices.SortFunc(v.Readers, func(a, b Reader) int { return strings.Compare(a.Name, b.Name) })
+	return v
+}
+
+// findWriter says who may be written to, and if nobody, why.
+func (v *View) findWriter(c topology.Cluster) {
+	name := c.Writer.Value.Name
+	phase := c.Phase.Value
+	host, known := c.Spec.Value.Host(name)
+	switch {
+	case !c.Spec.Present():
+		v.Why = "etcd knows no cluster of this name: run mmmctl apply"
+	case !c.Writer.Present():
+		v.Why = "there is no writer; one is being elected"
+	case c.Writer.Rev < v.Epoch:
+		v.Why = fmt.Sprintf("etcd shows epoch %d, but epoch %d was seen: it went back", c.Writer.Rev, v.Epoch)
+	case !known:
+		v.Why = "the writer " + name + " is not in the cluster file"
+	case !c.Phase.Present() || phase.Epoch != 0 && phase.Epoch != c.Writer.Rev || phase.Step != topology.Ready:
+		v.Why = name + " is becoming the writer"
+	default:
+		v.Writer = Host{Name: name, Address: netip.AddrPortFrom(host.Address, host.Port)}
+	}
+	s := c.Switchover.Value
+	if v.Writer.Name != "" && c.Switchover.Present() && s.Kind == topology.OrderSwitchover && s.Step.Open() && s.Epoch == c.Writer.Rev {
+		v.Held, v.Why = true, "the writer is being moved to "+s.Target
+	}
+}
