@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mmm-ha/mmm/internal/clone"
@@ -228,4 +229,27 @@ func TestCopyThatDidNotComeTouchesNothing(t *testing.T) {
 			t.Errorf("%s: %v, state %+v, data %q", name, err, r.clones.state(), r.data())
 		}
 	}
+}
+
+// A host whose data have just come is a donor within the second, not the minute.
+func TestHostWithoutDataIsMeasuredAgainSoon(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloner{dirs: clone.Dirs{Data: dir, State: t.TempDir()}, log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- c.survey(ctx) }()
+		synctest.Wait()
+		if err := os.WriteFile(filepath.Join(dir, "ibdata1"), []byte("some"), 0o600); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(surveySoon)
+		synctest.Wait()
+		var p topology.Probe
+		if c.show(&p); p.Space.Data != 4 || p.Space.Free == 0 || p.Space.Stays != "" {
+			t.Errorf("%+v", p.Space)
+		}
+		cancel()
+		<-done
+	})
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -10,8 +11,12 @@ import (
 	"github.com/mmm-ha/mmm/topology"
 )
 
-// surveyPeriod is how often the space of a host is measured.
-const surveyPeriod = time.Minute
+// How often the space of a host is measured, and as long as there was nothing to
+// measure: nobody takes a copy of a host whose size is unknown.
+const (
+	surveyPeriod = time.Minute
+	surveySoon   = time.Second
+)
 
 // cloner knows how far this host is in becoming a copy of another, and whether it
 // could. The actions move it; the probe shows it.
@@ -37,30 +42,36 @@ func openCloner(dirs clone.Dirs, log *slog.Logger) (*cloner, error) {
 
 // survey measures the space of this host until ctx ends.
 func (c *cloner) survey(ctx context.Context) error {
-	timer := time.NewTicker(surveyPeriod)
-	defer timer.Stop()
 	for {
-		c.measure() // it may take long, and nothing waits for it
+		pause := surveyPeriod
+		if !c.measure() { // it may take long, and nothing waits for it
+			pause = surveySoon
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-timer.C:
+		case <-time.After(pause):
 		}
 	}
 }
 
-func (c *cloner) measure() {
+// measure reports whether there was something to measure.
+func (c *cloner) measure() bool {
 	data, free, err := c.dirs.Size()
 	if err != nil {
 		c.log.Debug("cannot measure the space that a copy takes; trying on", "err", err)
 	}
-	tools := clone.Tools()
+	tools, place := clone.Tools(), c.dirs.Replaceable()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.disk, c.noTools = topology.Space{Data: data, Free: free}, ""
 	if tools != nil {
 		c.noTools = tools.Error()
 	}
+	if errors.Is(place, clone.ErrCannotReplace) { // anything else may be over in a moment, and is met when a copy is made
+		c.disk.Stays = place.Error()
+	}
+	return data > 0
 }
 
 // show adds to a reading of mysqld what is known here.

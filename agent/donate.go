@@ -31,7 +31,11 @@ func (a *Agent) donate(ctx context.Context, to topology.HostID, out *peer.Outlet
 	if no := topology.MayDonate(*v, to); no != "" {
 		return nil, errors.New(no)
 	}
-	if err := out.Expect(v.Probe.Space.Data); err != nil {
+	size, _, err := a.clones.dirs.Size() // anew: it may have grown since it was measured last
+	if err != nil {
+		return nil, err
+	}
+	if err := out.Expect(size); err != nil {
 		return nil, err
 	}
 	name := v.Cluster.Hosts[to].Value.Name

@@ -42,8 +42,9 @@ func (c Clone) Unfinished() bool { return c.Step == CloneReplacing || c.Step == 
 
 // Space is what a report says of the space of a host, in bytes. Zero: not measured.
 type Space struct {
-	Data int64 `json:"data,omitempty"` // what a copy of it takes
-	Free int64 `json:"free,omitempty"` // on the file system of the datadir
+	Data  int64  `json:"data,omitempty"`  // what a copy of it takes
+	Free  int64  `json:"free,omitempty"`  // on the file system of the datadir
+	Stays string `json:"stays,omitempty"` // why no copy can be put in place of the data; empty: one can
 }
 
 // spareBytes is what must stay free beside a copy, with a tenth of it for the
@@ -117,6 +118,8 @@ func NoRoom(c Cluster, self, from string) string {
 	mine, _, _ := c.ReportOf(self)
 	theirs, _, _ := c.ReportOf(from)
 	switch need := Room(theirs.Space.Data); {
+	case mine.Space.Stays != "":
+		return self + " can take no copy: " + mine.Space.Stays
 	case theirs.Space.Data == 0 || mine.Space.Free == 0:
 		return "the space that it takes is not measured yet"
 	case mine.Space.Free < need:

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// cloneRest is how long a copy that did not come rests before it is asked for
-// again, perhaps of another host.
+// cloneRest is how long a copy that did not come, or could not be put in place,
+// rests before that is tried again, perhaps of another host.
 const cloneRest = 5 * time.Second
 
 // cloneRules give a host a copy of another one when nothing else brings it back.
@@ -20,7 +20,7 @@ var cloneRules = []Rule{
 		When: func(v *View) (string, bool) {
 			why := v.clones()
 			_, no := v.donor()
-			return why, why != "" && no == "" && !v.busy(CloneHost, ReplaceData) && (v.Probe.Clone.Step == "" || v.Probe.Clone.Step == CloneDone) && !v.cloneRests()
+			return why, why != "" && no == "" && !v.busy(CloneHost, ReplaceData) && (v.Probe.Clone.Step == "" || v.Probe.Clone.Step == CloneDone) && !v.rests(CloneHost)
 		},
 		Then: func(v *View) []Action {
 			name, _ := v.donor()
@@ -44,7 +44,7 @@ var cloneRules = []Rule{
 		Name: "end-replace",
 		Doc:  "A copy that was on its way into place goes on: there is no way back, and nobody counts on this host until it is there.",
 		When: when("the copy was on its way into place", func(v *View) bool {
-			return v.Probe.Clone.Unfinished() && v.Term.Epoch == 0 && !v.busy(ReplaceData)
+			return v.Probe.Clone.Unfinished() && v.Term.Epoch == 0 && !v.busy(ReplaceData) && !v.rests(ReplaceData)
 		}),
 		Then: func(v *View) []Action {
 			return one(Action{Kind: ReplaceData, Epoch: v.Cluster.Epoch(), Host: v.Probe.Clone.From, BidRev: v.Probe.Clone.Order})
@@ -113,8 +113,10 @@ func (v *View) donor() (name, no string) {
 	return name, no
 }
 
-func (v *View) cloneRests() bool {
-	f, failed := v.Seen.Failed[CloneHost]
+// rests reports whether something that takes long, or that only somebody else can
+// mend, was tried a moment ago in vain.
+func (v *View) rests(k Kind) bool {
+	f, failed := v.Seen.Failed[k]
 	return failed && v.Now.Sub(f.At) < cloneRest
 }
 

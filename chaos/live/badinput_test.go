@@ -160,6 +160,9 @@ func TestAgentRefusesAVIPThatAStrangerHolds(t *testing.T) {
 	if code, out := s.agent("db4", "preflight", "--config", filepath.Join(s.Dir("db4"), "agent.yaml")); code != 0 {
 		t.Errorf("preflight after the address is gone: exit %d: %s", code, out)
 	}
+	bare, err := s.Exec(s.ctx, "db4", "env", "PATH=/nowhere", filepath.Join(os.Getenv(binEnv), "mmmagent"), "preflight", "--config", filepath.Join(s.Dir("db4"), "agent.yaml"))
+	s.must(err) // a host without the tools of copies is fit for all the rest
+	s.says(string(bare), "neither give nor take a copy", "install the package mariadb-backup", "OK")
 	restore()
 	s.order("mode", "active")
 	s.must(s.StartAgent(s.ctx, "db4"))

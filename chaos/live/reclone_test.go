@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mmm-ha/mmm/chaos/lab"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -67,39 +68,34 @@ func (s *stage) healed(host string, tables ...string) {
 // the cluster file says so, while clients go on writing.
 func TestHostThatLostItsDatadirBecomesACopyByItself(t *testing.T) {
 	s := begin(t)
-	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone")
-	writer, _, epoch := s.writer()
-	table := s.shop(writer)
-	w := s.write()
-	stop := s.neverCountedEarly("db4")
-	s.emptied("db4")
-	s.awaitSaid("db4", "is a copy of db3")
-	w.more(100)
-	s.healed("db4", table)
-	stop()
-	s.awaitSaid("db4", "its data from before are removed")
+	s.becomesACopy(func(string) { s.emptied("db4") })
 	s.inOrder("db4 begins to copy db3", "db4 has a whole copy of db3", "db4 stops its mysqld", "db4 is a copy of db3", "db4 follows as a copy of db3")
 	s.says(s.said("db3"), "gives db4 a copy", "has given db4 a copy")
-	restore()
-	s.well()
-	s.equalRows(table)
-	s.reignIs(epoch)
 }
 
 // R46: what cannot be undone is archived, and then goes with all the rest.
 func TestHostThatCannotBeTakenBackBecomesACopyByItself(t *testing.T) {
 	s := begin(t)
+	s.becomesACopy(func(table string) {
+		s.exec("db4", "ALTER TABLE "+table+" ADD COLUMN x INT", "INSERT INTO "+table+" (id, name) VALUES (77, 'errant')")
+	})
+	s.says(s.archived("db4"), "ADD COLUMN x INT", "'errant'")
+}
+
+// becomesACopy lets something befall db4, with a table of the shop, and waits until
+// it is a copy of db3, while clients write; nobody counts on it too early.
+func (s *stage) becomesACopy(befalls func(table string)) {
+	s.t.Helper()
 	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone")
 	writer, _, epoch := s.writer()
 	table := s.shop(writer)
 	w := s.write()
 	stop := s.neverCountedEarly("db4")
-	s.exec("db4", "ALTER TABLE "+table+" ADD COLUMN x INT", "INSERT INTO "+table+" (id, name) VALUES (77, 'errant')")
+	befalls(table)
 	s.awaitSaid("db4", "is a copy of db3")
 	w.more(100)
 	s.healed("db4", table)
 	stop()
-	s.says(s.archived("db4"), "ADD COLUMN x INT", "'errant'")
 	s.awaitSaid("db4", "its data from before are removed")
 	restore()
 	s.well()
@@ -120,60 +116,75 @@ func TestOperatorOrdersACopy(t *testing.T) {
 	if code, out := s.ctl("reclone", "db4", "--from", writer, "--yes"); code != 3 || !strings.Contains(out, "only --from-writer allows that") {
 		t.Errorf("mmmctl reclone from the writer: exit %d: %s", code, out)
 	}
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, cloneRate: 40")
+	s.ballast("db3")
 	out := s.order("reclone", "db4", "--from", "db3")
-	s.says(out, "db4 follows "+writer+" again", "db4: ")
+	t.Log(out)
+	s.says(out, "db4 follows "+writer+" again", "db4: ", "it copies db3: ", " MiB of about 3", " MiB/s, ", "s left")
 	w.more(50)
 	s.healed("db4", table)
+	for _, host := range []string{"db3", "db4"} {
+		s.must(s.rows(host, ballast, ballastRows))
+		s.exec(host, "SET sql_log_bin = 0", "DROP TABLE "+ballast, "SET sql_log_bin = 1")
+	}
+	restore()
+	s.well()
 	s.reignIs(epoch)
+}
+
+// ballast makes a copy of a host take a while: a table that it alone has, 1 MiB a row.
+const (
+	ballast     = lab.AppDatabase + ".ballast"
+	ballastRows = 300
+)
+
+func (s *stage) ballast(host string) {
+	s.t.Helper()
+	s.exec(host, "SET sql_log_bin = 0", "CREATE TABLE "+ballast+" (id INT PRIMARY KEY, x LONGBLOB)",
+		fmt.Sprintf("INSERT INTO %s SELECT seq, REPEAT(SHA2(seq, 512), 8192) FROM %s.seq_1_to_%d", ballast, lab.AppDatabase, ballastRows), "SET sql_log_bin = 1")
 }
 
 // A donor that is lost amid a copy costs nothing but time: nothing was touched yet.
 func TestCopyWhoseDonorIsKilledIsTakenFromAnother(t *testing.T) {
 	s := begin(t)
-	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone, cloneRate: 4")
-	writer, _, _ := s.writer()
-	table := s.shop(writer)
-	w := s.write()
-	s.emptied("db4")
-	s.until("the copy comes", func() error { return s.copies("db4") })
-	s.must(s.KillMysqld(s.ctx, "db3", true))
-	s.awaitSaid("db4", "is a copy of")
-	w.more(50)
-	s.healed("db4", table)
-	restore()
-	s.well()
-	s.equalRows(table)
-}
-
-// copies complains when a host does not report that something has come of a copy.
-func (s *stage) copies(host string) error {
-	r, _, _ := s.now().ReportOf(host)
-	if r.Repair == nil || r.Repair.Bytes == 0 {
-		return fmt.Errorf("%s says %+v", host, r.Repair)
-	}
-	return nil
+	s.becomesACopyAlthough("cloneRate: 4", func() { s.must(s.KillMysqld(s.ctx, "db3", true)) })
 }
 
 // An agent that is killed amid a copy begins again; one that is killed while the
 // data are replaced goes on.
 func TestAgentThatIsKilledAmidACopyGoesOn(t *testing.T) {
 	s := begin(t)
-	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone, cloneRate: 8")
+	s.becomesACopyAlthough("cloneRate: 8", func() {
+		s.must(s.KillAgent(s.ctx, "db4", true))
+		record := filepath.Join(s.Dir("db4"), "state", "clone.json")
+		s.until("the data are being replaced", func() error {
+			text, err := os.ReadFile(record)
+			if err == nil && !strings.Contains(string(text), `"replac`) {
+				err = errors.New(string(text))
+			}
+			return err
+		})
+		s.must(s.KillAgent(s.ctx, "db4", true))
+	})
+}
+
+// becomesACopyAlthough empties db4 and lets something happen amid the copy that it
+// takes, which comes slowly.
+func (s *stage) becomesACopyAlthough(slowly string, happens func()) {
+	s.t.Helper()
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, rejoin: reclone, "+slowly)
 	writer, _, _ := s.writer()
 	table := s.shop(writer)
 	w := s.write()
 	s.emptied("db4")
-	s.until("the copy comes", func() error { return s.copies("db4") })
-	s.must(s.KillAgent(s.ctx, "db4", true))
-	record := filepath.Join(s.Dir("db4"), "state", "clone.json")
-	s.until("the data are being replaced", func() error {
-		text, err := os.ReadFile(record)
-		if err == nil && !strings.Contains(string(text), `"replac`) {
-			err = errors.New(string(text))
+	s.until("the copy comes", func() error {
+		r, _, _ := s.now().ReportOf("db4")
+		if r.Repair == nil || r.Repair.Bytes == 0 {
+			return fmt.Errorf("db4 says %+v", r.Repair)
 		}
-		return err
+		return nil
 	})
-	s.must(s.KillAgent(s.ctx, "db4", true))
+	happens()
 	s.awaitSaid("db4", "is a copy of")
 	w.more(50)
 	s.healed("db4", table)

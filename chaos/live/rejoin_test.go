@@ -153,33 +153,26 @@ func TestWhatCannotBeUndoneAwaitsRecoveryWithTheCause(t *testing.T) {
 	w := s.write()
 	w.more(20)
 	s.reignIs(epoch)
-	s.discard()
+	s.recloned("db3", table)
 }
 
-// The binlogs that a host needs are gone: it says so, and nobody waits for it.
+// The binlogs that a host needs are gone everywhere: it says so, and nobody waits
+// for it. A copy of another host brings it back.
 func TestHostThatMissedPurgedBinlogsIsShort(t *testing.T) {
 	s := begin(t)
 	writer, _, epoch := s.writer()
+	table := s.shop(writer)
 	s.must(s.StopMysqld(s.ctx, "db4"))
 	w := s.write()
 	w.more(50)
-	for _, host := range allHosts {
-		if host != "db4" {
-			s.exec(host, "FLUSH LOCAL BINARY LOGS")
-		}
+	others := []string{"db1", "db2", "db3"}
+	for _, host := range others {
+		s.exec(host, "FLUSH LOCAL BINARY LOGS")
 	}
 	w.more(20)
-	c := s.root(writer)
-	var last string
-	rows, err := c.conn.QueryContext(s.ctx, "SHOW BINARY LOGS")
-	s.must(err)
-	for rows.Next() {
-		var size string
-		s.must(rows.Scan(&last, &size))
+	for _, host := range others {
+		s.exec(host, "PURGE BINARY LOGS TO '"+s.lastBinlog(host)+"'")
 	}
-	s.must(rows.Close())
-	c.close()
-	s.exec(writer, "PURGE BINARY LOGS TO '"+last+"'")
 	s.must(s.StartMysqld(s.ctx, "db4"))
 	why := s.awaitState("db4", topology.AwaitingRecovery)
 	s.until("db4 says what it lacks", func() error {
@@ -190,7 +183,30 @@ func TestHostThatMissedPurgedBinlogsIsShort(t *testing.T) {
 	})
 	w.more(20)
 	s.reignIs(epoch)
-	s.discard()
+	s.recloned("db4", table)
+}
+
+// lastBinlog is the one that a host writes.
+func (s *stage) lastBinlog(host string) (last string) {
+	s.t.Helper()
+	c := s.root(host)
+	defer c.close()
+	rows, err := c.conn.QueryContext(s.ctx, "SHOW BINARY LOGS")
+	s.must(err)
+	defer rows.Close()
+	for rows.Next() {
+		var size string
+		s.must(rows.Scan(&last, &size))
+	}
+	s.must(rows.Err())
+	return last
+}
+
+// recloned orders a copy of another host for one that nothing else brings back.
+func (s *stage) recloned(host string, tables ...string) {
+	s.t.Helper()
+	s.says(s.order("reclone", host), host+" follows")
+	s.healed(host, tables...)
 }
 
 // R48: an empty datadir under a known name is a stranger that lacks everything.
@@ -224,7 +240,7 @@ func TestEmptyDatadirUnderAKnownNameIsShortOfEverything(t *testing.T) {
 	if code, out := s.ctl("rejoin", "db4", "--yes"); code != 3 || !strings.Contains(out, "db4 is SHORT") {
 		t.Errorf("mmmctl rejoin: exit %d: %s", code, out)
 	}
-	s.discard()
+	s.recloned("db4")
 }
 
 // By its numbers a replica that somebody wrote on may hold most of all, and lack what

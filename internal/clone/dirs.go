@@ -67,7 +67,39 @@ func (d Dirs) Replaceable() error {
 			return fmt.Errorf("%w: %s is on another file system than the datadir", ErrCannotReplace, path)
 		}
 	}
-	return nil
+	return d.exchangeable()
+}
+
+// exchangeable tries whether the file system can swap two names at once, without
+// which a server could start on half of a copy. What it tries with is gone again.
+func (d Dirs) exchangeable() (err error) {
+	defer func() {
+		if err != nil && !errors.Is(err, ErrCannotReplace) {
+			err = fmt.Errorf("try to exchange two files in the datadir: %w", err)
+		}
+	}()
+	dir := filepath.Join(d.under(), "try")
+	for _, made := range []string{filepath.Dir(d.under()), d.under()} {
+		if err := os.Mkdir(made, 0o700); err == nil {
+			defer func() { _ = os.Remove(made) }() // it stays if there is something in it by now
+		} else if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil { // somebody may have been killed here
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file, other := filepath.Join(dir, "file"), filepath.Join(dir, "dir")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Mkdir(other, 0o700)); err != nil {
+		return err
+	}
+	switch err := d.exchange(file, other); {
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w: the file system of %s cannot exchange two files at once, as ext4, xfs and btrfs can", ErrCannotReplace, d.Data)
+	default:
+		return err
+	}
 }
 
 // Empty reports whether the datadir holds no data of a server at all.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // host makes a datadir with data, a copy beside it, and what prestart had kept.
@@ -157,4 +159,49 @@ func TestSizeCountsWhatACopyTakes(t *testing.T) {
 	if err != nil || data != 1110 || free <= 0 {
 		t.Errorf("data %d, free %d, %v", data, free, err)
 	}
+}
+
+// Whether a copy can be put in place is tried before hours are spent on one, and
+// what it was tried with leaves no trace.
+func TestDatadirIsTriedWithoutATrace(t *testing.T) {
+	for _, d := range []Dirs{host(t), {Data: t.TempDir(), State: t.TempDir()}} {
+		before := tree(t, d.Data)
+		if err := d.Replaceable(); err != nil {
+			t.Error(err)
+		}
+		put(t, filepath.Join(d.under(), "try", "file"), "of one that was killed")
+		if err := d.Replaceable(); err != nil {
+			t.Errorf("after one that was killed: %v", err)
+		}
+		if after := tree(t, d.Data); slices.Contains(before, "mmm-kept/clone") && !slices.Equal(before, after) || slices.Contains(after, "mmm-kept/clone/try") {
+			t.Errorf("before %q, after %q", before, after)
+		}
+		for _, cause := range []error{unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP} {
+			d.step = func(string) error { return cause }
+			if err := d.Replaceable(); !errors.Is(err, ErrCannotReplace) || !strings.Contains(err.Error(), "cannot exchange two files at once") {
+				t.Errorf("%v: %v", cause, err)
+			}
+		}
+		d.step = func(string) error { return unix.EIO }
+		if err := d.Replaceable(); err == nil || errors.Is(err, ErrCannotReplace) {
+			t.Errorf("a disk that failed: %v", err)
+		}
+		if after := tree(t, d.Data); slices.Contains(after, "mmm-kept/clone/try") {
+			t.Errorf("left: %q", after)
+		}
+	}
+}
+
+// tree lists everything below a directory.
+func tree(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		out = append(out, strings.TrimPrefix(strings.TrimPrefix(path, dir), "/"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
