@@ -113,7 +113,10 @@ var cloneFaults = map[string]func(w *world, h *host, args []string) error{
 		return nil
 	},
 	// stays: its file system cannot exchange two files.
-	"stays": func(_ *world, h *host, _ []string) error { h.copy.space.Stays = "its file system cannot exchange two files"; return nil },
+	"stays": func(_ *world, h *host, _ []string) error {
+		h.copy.space.Stays = "its file system cannot exchange two files"
+		return nil
+	},
 	// reclone [FROM] [writer]: an operator's order.
 	"reclone": func(w *world, h *host, args []string) error {
 		o := RejoinOrder{How: RejoinReclone, Who: "alice", Writer: slices.Contains(args, "writer")}
