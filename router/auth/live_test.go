@@ -275,9 +275,7 @@ func TestAnAccountWithSeveralPluginsTakesAnyOfThem(t *testing.T) {
 
 func TestAPasswordOfTheFileLogsInWhereverTheServerAsksForEd25519(t *testing.T) {
 	w := begin(t, withEd25519(t), "CREATE USER eddy@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secret')")
-	path := filepath.Join(t.TempDir(), "users.yaml")
-	must(t, os.WriteFile(path, []byte("users:\n  - {user: eddy, password: secret}\n"), 0o600))
-	loader, err := auth.NewLoader(auth.LoaderOptions{File: path})
+	loader, err := auth.NewLoader(auth.LoaderOptions{File: users(t, "users:\n  - {user: eddy, password: secret}\n")})
 	must(t, err)
 	w.loader = loader
 	if l := w.sameAsDirect("eddy", "secret"); l.do != auth.Accept || !l.ok || !l.secret {
@@ -320,4 +318,12 @@ func TestTheRoutersAccountMayReadAccountsAndNothingElse(t *testing.T) {
 	if st := w.loader.Status(); st.ServerErr == "" || st.Users != known {
 		t.Errorf("what was known is gone: %+v", st)
 	}
+}
+
+// users writes a file of users.
+func users(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "users.yaml")
+	must(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }

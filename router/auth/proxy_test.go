@@ -37,6 +37,15 @@ type leg struct {
 
 func newLeg(c net.Conn) *leg { return &leg{Conn: c, in: bufio.NewReader(c)} }
 
+// ahead reads what a leg has read ahead: a client may send the beginning of TLS
+// together with the request for it.
+type ahead struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (a ahead) Read(b []byte) (int, error) { return a.in.Read(b) }
+
 func (l *leg) read() ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(l.in, head[:]); err != nil {
@@ -201,7 +210,7 @@ func (p *proxy) serve(client *leg) error {
 	secure := false
 	if p.front != nil && binary.LittleEndian.Uint32(raw)&capSSL != 0 && len(raw) == 32 {
 		seq := client.seq
-		client = newLeg(tls.Server(client.Conn, p.front))
+		client = newLeg(tls.Server(ahead{client.Conn, client.in}, p.front))
 		client.seq, secure = seq, true
 		if raw, err = client.read(); err != nil {
 			return err

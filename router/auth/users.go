@@ -201,7 +201,7 @@ func (r *usersReader) hosts(n ast.Node) []HostPattern {
 		p, err := ParseHostPattern(r.text(one))
 		switch {
 		case err != nil:
-			r.add(one.GetToken(), "%v", err)
+			r.add(one.GetToken(), "this is no network; write it as 192.0.2.0/24")
 		case p.kind == kindName:
 			r.add(one.GetToken(), "host names are not looked up; give an address, a network or a pattern as 192.0.2.%%")
 		}
