@@ -28,13 +28,15 @@ const (
 	stateGeneral     = "HY000"
 )
 
-// parseSwitch reads an AuthSwitchRequest. The salt comes without the NUL behind it.
+// parseSwitch reads an AuthSwitchRequest. The salt is all that follows: some
+// plugins have a NUL behind theirs (see bare), and the nonce of Ed25519 may end
+// with one that belongs to it.
 func parseSwitch(payload []byte) (plugin string, salt []byte, ok bool) {
 	name, data, found := bytes.Cut(payload[1:], []byte{0})
 	if !found {
 		return "", nil, false
 	}
-	return string(name), bytes.TrimSuffix(data, []byte{0}), true
+	return string(name), bytes.Clone(data), true
 }
 
 func more(data ...byte) []byte { return append([]byte{headMore}, data...) }

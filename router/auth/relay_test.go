@@ -5,10 +5,15 @@ import (
 	"testing"
 )
 
-// switchTo is a server's request for another plugin.
+// switchTo is a server's request for another plugin. Only a nonce of Ed25519 has
+// nothing behind it.
 func switchTo(plugin string, salt []byte) []byte {
 	out := append([]byte{headSwitch}, plugin...)
-	return append(append(append(out, 0), salt...), 0)
+	out = append(append(out, 0), salt...)
+	if plugin == Ed25519 {
+		return out
+	}
+	return append(out, 0)
 }
 
 var okPacket = []byte{headOK, 0, 0, 2, 0, 0, 0}
