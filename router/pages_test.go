@@ -154,7 +154,7 @@ func TestDigestsAreShownAndEmptyIsAList(t *testing.T) {
 	if _, text := r.page("/digests"); text != "[]\n" {
 		t.Errorf("%q", text)
 	}
-	r.board.Normal = func([]byte) string { return "select ?" }
+	r.board.Normal = func([]byte, uint8) string { return "select ?" }
 	r.board.Ended(new(tally.Counts), &tally.Statement{SQL: []byte("select 1"), Digest: 1 << 63, Target: tally.Reader})
 	if _, text := r.page("/digests"); !strings.Contains(text, `"hash": "9223372036854775808"`) || !strings.Contains(text, "select ?") {
 		t.Errorf("%s", text)

@@ -23,8 +23,9 @@ type Options struct {
 	// Cluster is what is known of the cluster now; it is for pages and for whether
 	// the router is ready.
 	Cluster func() Cluster
-	// Normal writes a statement without its literals, for digests and the slow log.
-	Normal func(sql []byte) string
+	// Normal writes a statement without its literals, for digests and the slow log;
+	// mode is that of tally.Statement.
+	Normal func(sql []byte, mode uint8) string
 	// Beside runs as long as there are sessions: it follows the cluster. It returns
 	// when its context ends, or with what cannot be mended, which ends the router.
 	Beside func(context.Context) error

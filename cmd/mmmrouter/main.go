@@ -52,7 +52,7 @@ which holds the address that clients use.`,
 	root.PersistentFlags().String("config", defaultConfig, "the file of this router")
 	root.PersistentFlags().String("log-level", "info", "debug, info, warn or error")
 	root.AddCommand(newRunCommand(), newCheckCommand(), newSampleCommand(), newGrantsCommand(),
-		newStatusCommand(), newSessionsCommand(), newDigestsCommand(), newTraceCommand())
+		newStatusCommand(), newSessionsCommand(), newDigestsCommand(), newTraceCommand(), newRouteCommand())
 	return root
 }
 

@@ -194,3 +194,31 @@ func TestGrantsAreForTheAccountOfTheFile(t *testing.T) {
 		t.Errorf("without a password: %v", err)
 	}
 }
+
+func TestRouteExplainSaysWhereAndWhy(t *testing.T) {
+	tests := []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"SELECT a FROM t WHERE id = 7"}, []string{"reader: it only reads", "rule    read", "id = ?"}},
+		{[]string{"SELECT a FROM t FOR UPDATE"}, []string{"writer: it locks rows", "locks-rows"}},
+		{[]string{"SELECT a FROM t", "--in-transaction"}, []string{"writer: its transaction runs on the writer"}},
+		{[]string{"SELECT a FROM t", "--in-read-only-transaction"}, []string{"reader: "}},
+		{[]string{"SELECT a FROM t", "--autocommit-off"}, []string{"writer: autocommit is off"}},
+		{[]string{"SELECT a FROM t", "--serializable"}, []string{"writer: the isolation"}},
+		{[]string{"SELECT a FROM t", "--pinned"}, []string{"writer: the session is pinned"}},
+		{[]string{"SELECT a FROM t", "--mode", "writer"}, []string{"writer: the listener is for the writer only"}},
+		{[]string{"INSERT INTO t VALUES (1)", "--mode", "reader"}, []string{"refused: the listener is for readers only"}},
+		{[]string{"CREATE TEMPORARY TABLE t (a INT)"}, []string{"writer: ", "tied to its connection to the writer by temporary tables"}},
+	}
+	for _, tt := range tests {
+		out, err := command(t, append([]string{"route", "explain"}, tt.args...)...)
+		if err != nil {
+			t.Errorf("%v: %v", tt.args, err)
+		}
+		has(t, out, tt.want...)
+	}
+	if _, err := command(t, "route", "explain", "SELECT 1", "--mode", "rw"); err == nil {
+		t.Error("an unknown mode is taken")
+	}
+}

@@ -9,6 +9,7 @@ type Statement struct {
 	User    string
 	Schema  string
 	SQL     []byte // as the client sent it; empty for a command without text
+	Mode    uint8  // how its quotes are read, for Board.Normal
 	Digest  uint64 // equal for statements that differ in literals only; 0: not known
 	Target  Target
 	Host    string // the server that answered
@@ -24,19 +25,19 @@ type Board struct {
 	Digests *Digests // nil: none
 	Slow    *SlowLog // nil: none
 	Trace   *Tracer  // nil: none
-	// Normal writes a statement without its literals. It is called once for each
-	// kind, and for slow statements.
-	Normal func(sql []byte) string
+	// Normal writes a statement without its literals; mode is Statement.Mode. It is
+	// called once for each kind, and for slow statements.
+	Normal func(sql []byte, mode uint8) string
 }
 
 // Ended takes note of a statement.
 func (b *Board) Ended(c *Counts, s *Statement) {
 	c.ended(s)
 	if b.Digests != nil && s.Digest != 0 && !b.Digests.seen(s) {
-		b.Digests.learn(s, b.normal(s.SQL))
+		b.Digests.learn(s, b.normal(s))
 	}
 	if b.Slow != nil && b.Slow.wants(s.Took) {
-		b.Slow.write(s, b.normal(s.SQL))
+		b.Slow.write(s, b.normal(s))
 	}
 	if b.Trace != nil && b.Trace.On() {
 		b.Trace.say(s)
@@ -45,9 +46,9 @@ func (b *Board) Ended(c *Counts, s *Statement) {
 
 // normal never shows a literal when it is not known how to take them out: they may
 // be anybody's secrets.
-func (b *Board) normal(sql []byte) string {
-	if b.Normal == nil || len(sql) == 0 {
+func (b *Board) normal(s *Statement) string {
+	if b.Normal == nil || len(s.SQL) == 0 {
 		return ""
 	}
-	return b.Normal(sql)
+	return b.Normal(s.SQL, s.Mode)
 }

@@ -20,7 +20,7 @@ func statement(digest uint64, took time.Duration) *Statement {
 	}
 }
 
-func normal(sql []byte) string { return strings.ReplaceAll(string(sql), "42", "?") }
+func normal(sql []byte, _ uint8) string { return strings.ReplaceAll(string(sql), "42", "?") }
 
 func TestWhatIsCountedIsTold(t *testing.T) {
 	var c Counts
@@ -106,7 +106,7 @@ func TestADigestShowsNoLiteral(t *testing.T) {
 }
 
 func TestALongKindIsCut(t *testing.T) {
-	b := Board{Digests: NewDigests(10), Normal: func([]byte) string { return strings.Repeat("x", 10*longestDigest) }}
+	b := Board{Digests: NewDigests(10), Normal: func([]byte, uint8) string { return strings.Repeat("x", 10*longestDigest) }}
 	var c Counts
 	b.Ended(&c, statement(1, 0))
 	if got := len(b.Digests.All()[0].Text); got > longestDigest+len("…") {
