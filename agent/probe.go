@@ -30,9 +30,11 @@ type prober struct {
 	log    *slog.Logger
 	kicked chan struct{}
 	state  string // directory that survives a reboot
-	fresh  *newcomer
-	disk   *diskWatch
-	clones *cloner
+
+	datadir string
+	fresh   *newcomer
+	disk    *diskWatch
+	clones  *cloner
 
 	mu       sync.Mutex
 	period   time.Duration
@@ -46,7 +48,7 @@ type prober struct {
 }
 
 func newProber(db database, datadir string, log *slog.Logger, send func(topology.Probe)) *prober {
-	return &prober{db: db, send: send, log: log, kicked: make(chan struct{}, 1), fresh: &newcomer{db: db, log: log}, disk: newDiskWatch(datadir, log),
+	return &prober{db: db, send: send, log: log, kicked: make(chan struct{}, 1), fresh: &newcomer{db: db, log: log}, disk: newDiskWatch(datadir, log), datadir: datadir,
 		period: probePeriod, limit: probeLimit, patience: probeMisses}
 }
 
@@ -151,6 +153,9 @@ func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topo
 	if p.last.Incarnation == "" || !alive(p.last.Incarnation) {
 		p.misses = 0
 		p.last = topology.Probe{At: began, Incarnation: reading.Incarnation, PID: reading.PID, Why: orElse(reading.Why, "mysqld is not running"), Disk: p.disk.now()}
+		if why := dbops.NoStart(p.datadir); why != "" && reading.Incarnation == "" {
+			p.last.Why += ": " + why
+		}
 		p.clones.show(&p.last)
 		return p.last
 	}

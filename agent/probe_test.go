@@ -2,6 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -79,6 +83,31 @@ func TestServerThatNeverAnsweredKeepsItsName(t *testing.T) {
 	}
 	if err := r.shut(bounded(t), p, patienceLate); err != nil || alive(inc) {
 		t.Errorf("err %v, alive %t", err, alive(inc))
+	}
+}
+
+// A server that is started again and again is down with a cause.
+func TestServerThatCannotStartIsDownWithTheCause(t *testing.T) {
+	r := newRig(t)
+	r.fail("observe", dbops.ErrUnreachable)
+	r.db.with(func(p *topology.Probe) { *p = topology.Probe{} })
+	note := func(text string) {
+		dir := filepath.Join(r.prober.datadir, dbops.KeptDir)
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "starts.json"), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	note(`{"copy": "x", "count": 2, "behind": "0-1-7 (FLUSH TABLES)"}`)
+	if p := r.prober.look(bounded(t)); p.Up || strings.Contains(p.Why, "again") {
+		t.Errorf("after one start: %+v", p)
+	}
+	note(`{"copy": "x", "count": 9, "behind": "0-1-7 (FLUSH TABLES)"}`)
+	if p := r.prober.look(bounded(t)); p.Up || !strings.Contains(p.Why, "0-1-7 (FLUSH TABLES)") {
+		t.Errorf("after eight starts: %+v", p)
+	}
+	note(`{"copy": "x", "count": 9}`)
+	if p := r.prober.look(bounded(t)); strings.Contains(p.Why, "truncate") || !strings.Contains(p.Why, "its error log says why") {
+		t.Errorf("for another cause: %+v", p)
 	}
 }
 

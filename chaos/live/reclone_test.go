@@ -192,3 +192,64 @@ func (s *stage) becomesACopyAlthough(slowly string, happens func()) {
 	s.well()
 	s.equalRows(table)
 }
+
+// With init_rpl_role=SLAVE MariaDB does not start when a statement stands behind what
+// it would have to cut off. That ends neither in silence nor in a loss: others go on,
+// the host says what it is, and an operator's word makes it whole.
+func TestWriterThatCannotStartAfterACrashSaysWhyAndBecomesACopy(t *testing.T) {
+	s := begin(t)
+	writer, _, epoch := s.writer()
+	table := s.shop(writer)
+	w := s.write()
+	w.more(30)
+	var others []string
+	for _, host := range allHosts {
+		if host != writer {
+			others = append(others, host)
+			s.must(s.dropReplication(writer, host))
+		}
+	}
+	statement := s.root(writer)
+	defer statement.close()
+	s.until("somebody waits for an acknowledgement", func() error {
+		var name string
+		var n int
+		if err := statement.conn.QueryRowContext(s.ctx, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'").Scan(&name, &n); err != nil || n == 0 {
+			return fmt.Errorf("%d wait: %w", n, err)
+		}
+		return nil
+	})
+	const behind = "CREATE TABLE app.behind (i INT)"
+	go func() { _ = statement.exec(s.ctx, behind) }()
+	s.until("the statement is in the binlog", func() error {
+		logs, err := filepath.Glob(filepath.Join(s.Dir(writer), "data", "binlog.0*"))
+		for _, log := range logs {
+			if raw, err := os.ReadFile(log); err == nil && strings.Contains(string(raw), behind) {
+				return nil
+			}
+		}
+		return fmt.Errorf("it is in none of %v: %w", logs, err)
+	})
+	s.must(s.KillMysqld(s.ctx, writer, true))
+	for _, host := range others {
+		s.must(s.passReplication(host))
+	}
+	s.awaitWriter(epoch)
+	w.more(30)
+	s.until("the host says why it is down", func() error {
+		r, _, _ := s.now().ReportOf(writer)
+		if !strings.Contains(r.MySQL.Why, "CREATE TABLE app.behind") {
+			return errors.New(r.MySQL.Why)
+		}
+		return nil
+	})
+	if why := s.awaitState(writer, topology.HardOffline); !strings.Contains(why, "Cannot truncate the binary log") {
+		t.Error(why)
+	}
+	log, err := os.ReadFile(s.Log(writer, lab.UnitMySQL))
+	s.must(err)
+	s.says(string(log), "Cannot truncate the binary log", "unsafe statement")
+	s.order("reclone", writer)
+	w.more(30)
+	s.healed(writer, table)
+}

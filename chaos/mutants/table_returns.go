@@ -72,8 +72,8 @@ var tails = []Mutant{
 	},
 }
 
-// ownWrites are the tests of what somebody wrote on a replica.
-var ownWrites = Suite{Name: "writes on a replica", Pkg: "./topology", Run: "OwnWrites|Stories", Limit: 2 * time.Minute}
+// brief are the stories alone, and the tests of what somebody wrote on a replica.
+var brief = Suite{Name: "stories", Pkg: "./topology", Run: "OwnWrites|Stories", Limit: 2 * time.Minute}
 
 // strays are the tests of positions and states.
 var strays = Suite{Name: "lines and states", Pkg: "./topology/gtid", Run: "Strays|Line", Limit: time.Minute}
@@ -87,7 +87,7 @@ var returns = []Mutant{
 		New:  `if len(s.GTIDs) == 0 {`,
 	},
 	{
-		Name: "own-writes-are-positions", Rules: []string{"R32", "R46"}, File: "topology/own.go", Suite: ownWrites,
+		Name: "own-writes-are-positions", Rules: []string{"R32", "R46"}, File: "topology/own.go", Suite: brief,
 		What: "What somebody wrote on a replica counts as received from the writer until that has had three seconds to deny it.",
 		Old:  `if !c.Reign.Present() || r.ID == id`,
 		New:  `if true || r.ID == id`,
@@ -223,5 +223,17 @@ var returns = []Mutant{
 		What: "Somebody with privileges writes while rows are undone, and his rows vanish from the binlog.",
 		Old:  `if !inside || position != m.last.String() {`,
 		New:  `if !inside {`,
+	},
+	{
+		Name: "falls-again-in-silence", Rules: []string{"R14", "G4"}, File: "internal/dbops/nostart.go", Suite: mariadb("ServerThat"),
+		What: "A mysqld that cannot start after its crash is started again for ever, and nobody is told why.",
+		Old:  `s.Count < patientStarts {`,
+		New:  `s.Count < 1_000_000 {`,
+	},
+	{
+		Name: "starts-of-another-crash-count", Rules: []string{"G4"}, File: "internal/dbops/nostart.go", Suite: mariadb("ServerThat"),
+		What: "A server that crashes now and then is said not to start.",
+		Old:  `return dir, errors.Join(err, forgetStarts(t.Datadir))`,
+		New:  `return dir, err`,
 	},
 }

@@ -70,17 +70,28 @@ func KeepTails(t Tails) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
 	}
+	dir, again, err := t.keep(logs)
+	if again {
+		t.countStart(dir, logs)
+		return dir, err
+	}
+	return dir, errors.Join(err, forgetStarts(t.Datadir))
+}
+
+// keep copies the log files, if there is cause to. again says that the last copy
+// holds just these: no start has changed them since.
+func (t Tails) keep(logs logFiles) (dir string, again bool, err error) {
 	crashed, err := logs.crashed()
 	if err != nil {
-		return "", fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
+		return "", false, fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
 	}
 	m, marked := readRunMark(t.Datadir, logs)
 	if whole, err := logs.leaveNothing(t.Datadir, m, crashed); marked && whole {
-		return "", noteWhole(t.Datadir, m)
+		return "", false, noteWhole(t.Datadir, m)
 	} else if marked && err != nil {
 		t.Log.Warn("could not read the log files; they are kept as they are", "dir", t.Datadir, "err", err)
 	} else if !crashed && !marked {
-		return "", nil
+		return "", false, nil
 	}
 	files := append(newest(logs.binlogs, keptBinlogs), logs.relays...)
 	for _, name := range []string{"relay-log.info", "master.info"} {
@@ -90,24 +101,24 @@ func KeepTails(t Tails) (string, error) {
 	}
 	under := filepath.Join(t.Datadir, KeptDir)
 	if dir := sameAsLast(under, files); dir != "" {
-		return dir, nil
+		return dir, true, nil
 	}
 	if !marked {
 		m = runMark{}
 	}
 	if fits, err := enoughSpace(t.Datadir, files); err != nil || !fits {
 		t.Log.Warn("kept no copy of the log files for lack of space", "dir", t.Datadir, "err", err)
-		return "", nil
+		return "", false, nil
 	}
-	dir, err := keep(under, t.Now, files, m)
+	dir, err = keep(under, t.Now, files, m)
 	if err == nil {
 		err = unmark(t.Datadir)
 	}
 	if err != nil {
-		return "", fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
+		return "", false, fmt.Errorf("keep the tails of %s: %w", t.Datadir, err)
 	}
 	t.Log.Info("kept a copy of the log files after a crash", "dir", dir, "files", len(files))
-	return dir, nil
+	return dir, false, nil
 }
 
 // logFiles are the logs of a datadir, oldest first.

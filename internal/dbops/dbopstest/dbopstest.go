@@ -193,6 +193,19 @@ func (s *Server) Restart(lines ...string) {
 	s.launch()
 }
 
+// FailToStart starts a server that has ended, which must end again by itself.
+func (s *Server) FailToStart() {
+	s.t.Helper()
+	var err error
+	s.run, err = spawn(s.Dir)
+	s.must(err)
+	select {
+	case <-s.run.done:
+	case <-time.After(startLimit):
+		s.t.Fatalf("the server did not end:\n%s", s.Log())
+	}
+}
+
 // Log is what the server has written to its error log.
 func (s *Server) Log() string {
 	raw, _ := os.ReadFile(filepath.Join(s.Dir, "log"))
