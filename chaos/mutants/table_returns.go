@@ -231,7 +231,7 @@ var returns = []Mutant{
 		New:  `s.Count < 1_000_000 {`,
 	},
 	{
-		Name: "starts-of-another-crash-count", Rules: []string{"G4"}, File: "internal/dbops/nostart.go", Suite: mariadb("ServerThat"),
+		Name: "starts-of-another-crash-count", Rules: []string{"G4"}, File: "internal/dbops/prestart.go", Suite: mariadb("ServerThat"),
 		What: "A server that crashes now and then is said not to start.",
 		Old:  `return dir, errors.Join(err, forgetStarts(t.Datadir))`,
 		New:  `return dir, err`,

@@ -26,7 +26,11 @@ func waitsBefore(t *testing.T, statement string) (w host, end string) {
 		_, err := w.Root().ExecContext(ctx, statement)
 		behind <- err
 	}()
-	end = w.eventually(t, "the statement in the binlog", func(p topology.Probe) bool { return !before.Contains(p.Position) }).Position.String()
+	end = w.eventually(t, "the statement in the binlog", func(p topology.Probe) bool {
+		raw, err := os.ReadFile(filepath.Join(w.Datadir, "binlog.000001"))
+		must(t, err)
+		return !before.Contains(p.Position) && strings.Contains(strings.ToLower(string(raw)), strings.ToLower(statement))
+	}).Position.String()
 	w.Kill()
 	if ended(t, done) == nil || ended(t, behind) == nil {
 		t.Fatal("acknowledged by nobody")
