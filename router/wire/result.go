@@ -24,7 +24,8 @@ type OK struct {
 	Tracked  Tracked // likewise
 }
 
-// ParseOK reads an OK. Info and Tracked are parts of p.
+// ParseOK reads an OK. Info and Tracked are parts of p. Info has its length in
+// front also without SessionTrack: what the manuals say of that is not so.
 func ParseOK(p []byte, caps Capability) (OK, error) {
 	var ok OK
 	if len(p) == 0 || p[0] != markOK && p[0] != markEOF {
@@ -43,10 +44,6 @@ func ParseOK(p []byte, caps Capability) (OK, error) {
 	ok.Status = Status(b[0]) | Status(b[1])<<8
 	ok.Warnings = uint16(b[2]) | uint16(b[3])<<8
 	b = b[4:]
-	if !caps.Has(SessionTrack) {
-		ok.Info = b
-		return ok, nil
-	}
 	if len(b) == 0 {
 		return ok, nil
 	}
@@ -55,7 +52,7 @@ func ParseOK(p []byte, caps Capability) (OK, error) {
 		return ok, malformed("an OK's text without end")
 	}
 	ok.Info = info
-	if ok.Status.Has(SessionStateChanged) {
+	if caps.Has(SessionTrack) && ok.Status.Has(SessionStateChanged) {
 		tracked, _, whole := readString(b)
 		if !whole {
 			return ok, malformed("a session's changes without end")
@@ -75,15 +72,15 @@ func (ok OK) Append(dst []byte, caps Capability) []byte {
 	status := ok.Status
 	if len(ok.Tracked) == 0 || !caps.Has(SessionTrack) {
 		status &^= SessionStateChanged
+	} else {
+		status |= SessionStateChanged
 	}
 	dst = appendUint16(appendUint16(dst, uint16(status)), ok.Warnings)
-	if !caps.Has(SessionTrack) {
-		return append(dst, ok.Info...)
-	}
-	if len(ok.Info) > 0 || len(ok.Tracked) > 0 {
+	tracked := status.Has(SessionStateChanged)
+	if len(ok.Info) > 0 || tracked {
 		dst = appendString(dst, ok.Info)
 	}
-	if len(ok.Tracked) > 0 {
+	if tracked {
 		dst = appendString(dst, ok.Tracked)
 	}
 	return dst

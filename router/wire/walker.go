@@ -25,12 +25,16 @@ const (
 	over
 )
 
+// mostColumns is what no result has more of: servers end at 4096.
+const mostColumns = 1 << 16
+
 // Walker finds where the answer to a command ends, without looking into rows. Use
 // Start first. It allocates nothing.
 type Walker struct {
 	Packet []byte // of the last event, with its header: a part of what Walk was given
 	Status Status // of the last OK or EOF
 	Passed bool   // something of the answer was passed on
+	Broken bool   // with End: this is no answer; what comes next on this connection belongs to nothing
 
 	caps    Capability
 	command Command
@@ -130,9 +134,13 @@ func (w *Walker) describe() {
 	if w.goesOn || w.stage != columns && w.stage != params && w.stage != prepared {
 		return
 	}
-	if w.left--; w.left > 0 {
-		return
+	if w.left--; w.left == 0 {
+		w.undescribed()
 	}
+}
+
+// undescribed is after the last description.
+func (w *Walker) undescribed() {
 	if w.fenced = !w.caps.Has(DeprecateEOF); !w.fenced {
 		w.described()
 	}
@@ -156,9 +164,11 @@ func (w *Walker) judge(p []byte) Event {
 	switch {
 	case IsErr(p) && w.caps.Has(MariaProgress) && p[1] == 0xff && p[2] == 0xff:
 		return More // a report of progress
-	case IsErr(p) || w.stage == text || len(p) == 0:
+	case IsErr(p) || w.stage == text:
 		w.stage = over
 		return End
+	case len(p) == 0:
+		return w.breaks()
 	case w.fenced:
 		return w.fence(p)
 	case w.stage == rows:
@@ -174,18 +184,31 @@ func (w *Walker) judge(p []byte) Event {
 	case markLocal:
 		return Local
 	}
-	count, _, ok := readInt(p)
-	if !ok || count == 0 {
-		w.stage = over
-		return End
+	count, rest, ok := readInt(p)
+	if !ok || count == 0 || count > mostColumns {
+		return w.breaks()
 	}
 	w.stage, w.left = columns, count
+	if w.caps.Has(MariaCacheMetadata) && len(rest) == 1 && rest[0] == 0 { // the client has the descriptions
+		w.left = 0
+		w.undescribed()
+	}
 	return More
+}
+
+// breaks ends what is not an answer.
+func (w *Walker) breaks() Event {
+	w.stage, w.Broken = over, true
+	return End
 }
 
 // fence takes the EOF after descriptions. A cursor's answer ends there.
 func (w *Walker) fence(p []byte) Event {
-	if eof, ok := ParseEOF(p); ok && w.stage == columns && eof.Status.Has(CursorExists) {
+	eof, ok := ParseEOF(p)
+	if !ok {
+		return w.breaks()
+	}
+	if w.stage == columns && eof.Status.Has(CursorExists) {
 		return w.ended(p)
 	}
 	w.described()
@@ -201,6 +224,8 @@ func (w *Walker) ended(p []byte) Event {
 		w.Status = eof.Status
 	} else if ok, err := ParseOK(p, w.caps); err == nil {
 		w.Status = ok.Status
+	} else {
+		return w.breaks()
 	}
 	if w.Status.Has(MoreResults) {
 		w.stage = first
@@ -214,7 +239,9 @@ func (w *Walker) ended(p []byte) Event {
 func (w *Walker) ready(p []byte) Event {
 	s, err := ParsePrepared(p)
 	switch {
-	case err != nil || s.Params == 0 && s.Columns == 0:
+	case err != nil:
+		return w.breaks()
+	case s.Params == 0 && s.Columns == 0:
 		w.stage = over
 	case s.Params > 0:
 		w.stage, w.left, w.columns = params, uint64(s.Params), uint64(s.Columns)
