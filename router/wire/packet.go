@@ -84,13 +84,6 @@ func readByte(b []byte) (byte, []byte, bool) {
 	return b[0], b[1:], true
 }
 
-func readUint16(b []byte) (uint16, []byte, bool) {
-	if len(b) < 2 {
-		return 0, nil, false
-	}
-	return uint16(b[0]) | uint16(b[1])<<8, b[2:], true
-}
-
 func readUint32(b []byte) (uint32, []byte, bool) {
 	if len(b) < 4 {
 		return 0, nil, false

@@ -57,6 +57,8 @@ func (w *Walker) Start(c Command, caps Capability) bool {
 		w.stage = rows
 	case ComStmtClose, ComStmtLongData, ComQuit:
 		w.stage = over
+	default:
+		w.stage = first
 	}
 	return w.stage != over
 }
