@@ -20,7 +20,7 @@ help: ## Show this list.
 deps: ## Install the Debian packages that the demo and the tests need (idempotent, starts no service).
 	@scripts/install-deps.sh
 
-build: ## Build mmmagent, mmmctl and mmmlab into ./bin.
+build: ## Build mmmagent, mmmctl, mmmrouter and mmmlab into ./bin.
 	@mkdir -p $(BIN)
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 	@ln -sf mmmctl $(BIN)/mmm_control
@@ -53,6 +53,8 @@ fuzz: ## Fuzz the parsers for a minute each.
 	@for f in FuzzSetReadsWhatItWrites FuzzStateReadsWhatItWrites FuzzTwoSetsHaveOneOrder; do $(GO) test ./topology/gtid -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
 	@$(GO) test ./internal/clusterfile -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	@$(GO) test ./vip -run '^$$' -fuzz FuzzAnswer -fuzztime 60s
+	@$(GO) test ./router/proxyproto -run '^$$' -fuzz FuzzRead -fuzztime 60s
+	@for f in FuzzScanner FuzzNormal; do $(GO) test ./router/lexer -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
 
 bench-failover: ## Measure the write gap of each kind of failover, beside keepalived (RUNS=10 each); results under docs/benchmarks/.
 	@scripts/install-deps.sh --bench

@@ -80,7 +80,7 @@ func New(opt Options) (*Router, error) {
 		limits: limits, front: front, counts: r.counts, board: r.board,
 	}
 	r.sweeper = &sweeper{
-		sessions: r.sessions, limits: limits, places: make(chan struct{}, killsAtOnce), ended: r.counts.ended,
+		sessions: r.sessions, limits: limits, places: make(chan struct{}, killsAtOnce), ended: r.counts.ended, beat: func() {},
 		failed: func(l *live, err error) {
 			r.log.Warn("cannot kill a statement on its server", "session", l.info.ID, "err", err)
 		},
@@ -95,6 +95,10 @@ func newBoard(opt Options) *tally.Board {
 	}
 	return b
 }
+
+// Notify makes the sweeper feed a watchdog at each turn, once a second. It is called
+// before Run.
+func (r *Router) Notify(beat func()) { r.sweeper.beat = beat }
 
 // Run is the router's life: it listens, calls ready, and serves until ctx ends.
 // Then it drains: it says that it is not ready, gives its place to another router

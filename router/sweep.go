@@ -36,6 +36,7 @@ type sweeper struct {
 	turned   atomic.Int64 // unix nanoseconds of the last turn, for /healthz
 	kills    sync.WaitGroup
 	places   chan struct{}
+	beat     func()              // feeds the watchdog of systemd
 	ended    func(reason string) // counts
 	failed   func(l *live, err error)
 }
@@ -48,6 +49,7 @@ func (s *sweeper) run(ctx context.Context) error {
 	for {
 		s.sweep(ctx, time.Now())
 		s.turned.Store(time.Now().UnixNano())
+		s.beat()
 		select {
 		case <-ctx.Done():
 			return nil

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 export MMM_REQUIRE="${MMM_REQUIRE-netns,mariadb,etcd}"
 export MMM_BIN="$PWD/bin"
 
-race=(./election ./internal/store ./internal/fence ./vip ./agent ./internal/process)
-mapfile -t rest < <(go list ./... | grep -vE '/(election|internal/store|internal/store/storetest|internal/fence|vip|agent|internal/process)$')
+race=(./election ./internal/store ./internal/fence ./vip ./agent ./internal/process ./router ./router/tally ./cmd/mmmrouter)
+mapfile -t rest < <(go list ./... | grep -vE '/(election|internal/store|internal/store/storetest|internal/fence|vip|agent|internal/process|router|router/tally|cmd/mmmrouter)$')
 
 go test -race -p 1 -timeout 8m "${race[@]}"
 go test -p 1 -timeout 15m "${rest[@]}"

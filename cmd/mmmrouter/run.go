@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -25,9 +26,10 @@ SIGTERM drains: the router says on /readyz that it is not ready, stops accepting
 lets statements and transactions end (drain.time), closes each client at its next
 idle moment with error 1053, and ends.
 
-A new router may start while an old one drains: both listen on the same addresses,
-and the old one turns new connections to the new one before it closes its sockets,
-so that none is refused.
+SIGUSR2 is a restart without a refused connection, for a new version: the router
+starts the binary that stands at its path now, waits until that serves, and drains.
+Both listen on the same addresses, and the old one turns new connections to the new
+one before it closes its sockets. A binary or file that does not work changes nothing.
 
 SIGHUP reads the file again. What a running router can change counts at once:
 limits, hold, readers, consistency, slowLog, drain, tls. For the rest it says that
@@ -40,7 +42,7 @@ a restart is needed. A file with a mistake changes nothing.`,
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), configPath(cmd), log)
+			return run(cmd.Context(), configPath(cmd), log, assemble)
 		},
 	}
 }
@@ -53,7 +55,14 @@ func configPath(cmd *cobra.Command) string {
 	return path
 }
 
-func run(ctx context.Context, path string, log *slog.Logger) error {
+// assembler puts together what a router is made of.
+type assembler func(context.Context, router.Config, *slog.Logger) (router.Options, error)
+
+func run(ctx context.Context, path string, log *slog.Logger, assemble assembler) error {
+	self, err := binary()
+	if err != nil {
+		return err
+	}
 	cfg, err := router.ReadConfig(path)
 	if err != nil {
 		return err
@@ -67,27 +76,44 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })
+	r.Notify(watchdog())
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go reloads(ctx, r, path, log)
-	return r.Run(ctx, func() { notify(daemon.SdNotifyReady) })
+	ended, end := context.WithCancel(context.WithoutCancel(ctx))
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		signals(ended, func(sig os.Signal) {
+			switch {
+			case ctx.Err() != nil:
+				log.Info("this router drains; the signal is ignored", "signal", sig.String())
+			case sig == syscall.SIGUSR2:
+				handOver(ctx, self, stop, log)
+			default:
+				notify(daemon.SdNotifyReloading)
+				reload(r, path, log)
+				notify(daemon.SdNotifyReady)
+			}
+		})
+	})
+	// Systemd does not believe it when a successor is the service by now.
+	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })
+	err = r.Run(ctx, announce)
+	end()
+	listening.Wait()
+	return err
 }
 
-// reloads serves SIGHUP until ctx ends.
-func reloads(ctx context.Context, r *router.Router, path string, log *slog.Logger) {
+// signals hands SIGHUP and SIGUSR2 to do until ctx ends.
+func signals(ctx context.Context, do func(os.Signal)) {
 	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, syscall.SIGHUP)
+	signal.Notify(ch, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(ch)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ch:
-			notify(daemon.SdNotifyReloading)
-			reload(r, path, log)
-			notify(daemon.SdNotifyReady)
+		case sig := <-ch:
+			do(sig)
 		}
 	}
 }
@@ -115,6 +141,15 @@ func reload(r *router.Router, path string, log *slog.Logger) {
 
 func notify(state string) {
 	_, _ = daemon.SdNotify(false, state) // not under systemd: nobody to tell
+}
+
+// watchdog returns what the sweeper calls each turn. Only the sweeper feeds it: a
+// wedged router is ended by systemd.
+func watchdog() func() {
+	if every, err := daemon.SdWatchdogEnabled(false); err != nil || every == 0 {
+		return func() {}
+	}
+	return func() { notify(daemon.SdNotifyWatchdog) }
 }
 
 func newCheckCommand() *cobra.Command {
