@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/mmm-ha/mmm/router/auth"
@@ -219,4 +220,25 @@ func refused(p []byte) error {
 		return err
 	}
 	return e
+}
+
+// Greet asks a server for its greeting only, to know what servers are like.
+func Greet(ctx context.Context, address netip.AddrPort) (wire.Greeting, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", address.String())
+	if err != nil {
+		return wire.Greeting{}, err
+	}
+	defer func() { _ = c.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = c.SetDeadline(deadline)
+	}
+	p, _, err := wire.NewReader(c, mostLogin).Next()
+	if err != nil {
+		return wire.Greeting{}, fmt.Errorf("greeting of %s: %w", address, err)
+	}
+	if wire.IsErr(p) {
+		return wire.Greeting{}, refused(p)
+	}
+	return wire.ParseGreeting(p)
 }

@@ -21,12 +21,16 @@ func (h *Handshake) track() error {
 	if !h.Capabilities.Has(wire.SessionTrack) {
 		return nil
 	}
-	ask := trackMySQL
-	if h.Greeting.MariaDB() {
-		ask = trackMariaDB
-	}
-	_, err := h.do(wire.ComQuery, ask)
+	_, err := h.do(wire.ComQuery, Track(h.Greeting))
 	return err
+}
+
+// Track is the statement that switches the reports on, for that kind of server.
+func Track(g wire.Greeting) string {
+	if g.MariaDB() {
+		return trackMariaDB
+	}
+	return trackMySQL
 }
 
 // do runs a command that is answered by OK or ERR.

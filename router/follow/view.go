@@ -86,3 +86,12 @@ func (v *View) findWriter(c topology.Cluster) {
 		v.Held, v.Why = true, "the writer is being moved to "+s.Target
 	}
 }
+
+// NewView makes a View of its parts, for those who follow something else than etcd.
+func NewView(v View) *View {
+	v.next = make(chan struct{})
+	return &v
+}
+
+// Replaced says that another View has taken this one's place.
+func (v *View) Replaced() { close(v.next) }

@@ -119,3 +119,10 @@ func until(ctx context.Context, limit time.Duration, why string, next <-chan str
 // freshAgain is how often a view is looked at again that is the same but may
 // have become fresh.
 const freshAgain = 10 * time.Millisecond
+
+// longest is how long a statement may wait.
+func (h *Holder) longest() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.limits.Time
+}

@@ -76,3 +76,74 @@ func AppendExecuteWithTypes(dst, p []byte, at int, types []byte) []byte {
 	dst = append(append(dst, 1), types...)
 	return append(dst, p[at:]...)
 }
+
+// SkipAttributes finds the text of a COM_QUERY behind its query attributes. p
+// begins after the command byte.
+func SkipAttributes(p []byte) (text []byte, ok bool) {
+	count, b, ok := readInt(p)
+	if !ok {
+		return nil, false
+	}
+	if _, b, ok = readInt(b); !ok {
+		return nil, false
+	}
+	if count == 0 {
+		return b, true
+	}
+	if count > 1<<16 || len(b) < int(count+7)/8+1 {
+		return nil, false
+	}
+	nulls := b[:(count+7)/8]
+	b = b[(count+7)/8:]
+	if b[0] != 1 {
+		return nil, false
+	}
+	b = b[1:]
+	types := make([]byte, count)
+	for i := range types {
+		if len(b) < 2 {
+			return nil, false
+		}
+		types[i] = b[0]
+		if _, b, ok = readString(b[2:]); !ok {
+			return nil, false
+		}
+	}
+	for i, t := range types {
+		if nulls[i/8]&(1<<(i%8)) != 0 {
+			continue
+		}
+		if b, ok = skipValue(b, t); !ok {
+			return nil, false
+		}
+	}
+	return b, true
+}
+
+// skipValue goes over one value in binary form.
+func skipValue(b []byte, kind byte) ([]byte, bool) {
+	n := 0
+	switch kind {
+	case 6: // NULL
+	case 1: // TINY
+		n = 1
+	case 2, 13: // SHORT, YEAR
+		n = 2
+	case 3, 4, 9: // LONG, FLOAT, INT24
+		n = 4
+	case 5, 8: // DOUBLE, LONGLONG
+		n = 8
+	case 7, 10, 11, 12: // times have a byte of length
+		if len(b) < 1 {
+			return nil, false
+		}
+		n = 1 + int(b[0])
+	default:
+		_, rest, ok := readString(b)
+		return rest, ok
+	}
+	if len(b) < n {
+		return nil, false
+	}
+	return b[n:], true
+}

@@ -1,0 +1,244 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/follow"
+	"github.com/mmm-ha/mmm/router/pick"
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// errNoWriterYet: there is no writer now; a statement waits for one.
+var errNoWriterYet = errors.New("no writer yet")
+
+// errLost: what the session had on its writer is gone with it.
+var errLost = errors.New("the session is lost")
+
+// doubtAfter is how long a connection may have rested before it is looked at
+// whether its server has closed it.
+const doubtAfter = time.Second
+
+// first opens the first connection of a session.
+func (s *Session) first(ctx context.Context) (*server, error) {
+	if s.info.Mode == router.ReaderOnly {
+		return s.toReader(ctx)
+	}
+	view := s.opt.Follow.View()
+	if view.Writer.Name == "" {
+		return nil, errNoWriterYet
+	}
+	return s.dialWriter(ctx, view)
+}
+
+// acquire is the connection for a statement, brought up to date.
+func (s *Session) acquire(ctx context.Context, t route.Target) (*server, error) {
+	if t == route.SameAsLast {
+		switch {
+		case s.last == nil || s.last == s.writer:
+			t = route.Writer
+		default:
+			return s.last, nil
+		}
+	}
+	if t == route.Reader {
+		srv, err := s.toReader(ctx)
+		if err == nil || s.info.Mode == router.ReaderOnly || !errors.Is(err, errNoReader) {
+			return srv, err
+		}
+	}
+	return s.toWriter(ctx)
+}
+
+// toWriter is the connection to the writer of the current epoch, once it may be
+// written to.
+func (s *Session) toWriter(ctx context.Context) (*server, error) {
+	view := s.opt.Follow.View()
+	if s.transaction == route.OnWriter && s.writer != nil {
+		if int64(view.Epoch) == s.writer.conn.Target.Epoch && s.opt.Follow.Fresh() {
+			return s.writer, nil // also while a switchover waits for it to end
+		}
+		if int64(view.Epoch) == s.writer.conn.Target.Epoch && s.hold(ctx, true) == nil && s.current() {
+			return s.writer, nil
+		}
+		return nil, errLost
+	}
+	if !s.mayWrite(view) {
+		if err := s.hold(ctx, false); err != nil {
+			return nil, err
+		}
+		view = s.opt.Follow.View()
+	}
+	if s.writer != nil && (!s.current() || s.writer.gone()) {
+		if s.pins != 0 {
+			return nil, errLost
+		}
+		s.dropWriter()
+	}
+	if s.writer != nil {
+		return s.writer, s.catchUp(s.writer)
+	}
+	return s.dialUntil(ctx, view)
+}
+
+// current reports whether the connection to the writer is of the newest epoch.
+func (s *Session) current() bool {
+	return s.writer != nil && s.writer.conn.Target.Epoch == int64(s.opt.Follow.View().Epoch)
+}
+
+func (s *Session) mayWrite(v *follow.View) bool {
+	return v.Writer.Name != "" && !v.Held && s.opt.Follow.Fresh()
+}
+
+// hold waits until there is a writer that may be written to. inside: the session is
+// in a transaction, which a switchover waits for.
+func (s *Session) hold(ctx context.Context, inside bool) error {
+	s.enter(router.Held)
+	began := time.Now()
+	err := s.opt.Holder.wait(ctx, len(s.req.packet), func() (bool, string, <-chan struct{}) {
+		v := s.opt.Follow.View()
+		why := v.Why
+		if why == "" && !s.opt.Follow.Fresh() {
+			why = "etcd was not heard of lately, so nobody knows whether " + v.Writer.Name + " is still the writer"
+		}
+		return s.mayWrite(v) || inside && v.Writer.Name != "" && s.opt.Follow.Fresh(), why, v.Next()
+	})
+	s.req.held += time.Since(began)
+	return err
+}
+
+// dialUntil opens the connection to the writer. While it cannot be reached the
+// statement is held: a new writer may be there soon.
+func (s *Session) dialUntil(ctx context.Context, view *follow.View) (*server, error) {
+	end := time.Now().Add(s.opt.Holder.longest())
+	for {
+		srv, err := s.dialWriter(ctx, view)
+		var theirs *backend.Server
+		if err == nil || errors.As(err, &theirs) || ctx.Err() != nil || time.Now().After(end) {
+			return srv, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-view.Next():
+		case <-time.After(20 * time.Millisecond):
+		}
+		if err := s.hold(ctx, false); err != nil {
+			return nil, err
+		}
+		view = s.opt.Follow.View()
+	}
+}
+
+// dialWriter opens the connection to the writer of a view.
+func (s *Session) dialWriter(ctx context.Context, view *follow.View) (*server, error) {
+	t := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
+	srv, err := s.dial(ctx, t, false)
+	if err != nil {
+		return nil, err
+	}
+	s.writer = srv
+	return srv, s.renew(srv)
+}
+
+func (s *Session) dial(ctx context.Context, t backend.Target, reader bool) (*server, error) {
+	if s.secret.None() && s.alone != "" {
+		return nil, fmt.Errorf("%w: %s", errLost, s.alone)
+	}
+	limited, cancel := s.dialing(ctx)
+	defer cancel()
+	who := s.who
+	if s.schema != "" {
+		who.Schema = s.schema
+	}
+	load := s.opt.Picker.Load(t.Name)
+	c, err := backend.Dial(limited, t, who, s.secret, s.opt.Servers())
+	if err != nil {
+		load.Failed(time.Now())
+		return nil, err
+	}
+	s.all.profile.Store(&c.Greeting)
+	return newServer(c, load, reader, who.Schema), nil
+}
+
+// renew brings a new connection to the state that the session had on the last one.
+func (s *Session) renew(srv *server) error {
+	if err := s.catchUp(srv); err != nil {
+		return err
+	}
+	if s.insertID != 0 {
+		if _, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SET last_insert_id=%d", s.insertID)); err != nil {
+			return err
+		}
+	}
+	if s.option != nil {
+		if _, err := srv.ask(wire.ComSetOption, s.option); err != nil {
+			return err
+		}
+	}
+	s.show()
+	return nil
+}
+
+// catchUp sets on a connection what the client has set since it was last used.
+func (s *Session) catchUp(srv *server) error {
+	if srv.applied < s.settings.version {
+		if set := s.settings.since(nil, srv.applied); len(set) > 0 {
+			if _, err := srv.ask(wire.ComQuery, set); err != nil {
+				return fmt.Errorf("set what was set on the writer: %w", err)
+			}
+		}
+		srv.applied = s.settings.version
+	}
+	if srv.schema != s.schema && s.schema != "" {
+		if _, err := srv.ask(wire.ComInitDB, []byte(s.schema)); err != nil {
+			return err
+		}
+		srv.schema = s.schema
+	}
+	return nil
+}
+
+func (s *Session) dropWriter() {
+	if s.last == s.writer {
+		s.last = nil
+	}
+	s.writer.close()
+	s.writer = nil
+}
+
+func (s *Session) dropReader() {
+	if s.last == s.reader {
+		s.last = nil
+	}
+	s.reader.close()
+	s.reader = nil
+}
+
+// gone reports whether the server has closed a connection on which nothing was said
+// for a while.
+func (srv *server) gone() bool {
+	if time.Since(srv.used) < doubtAfter || srv.link.raw == nil {
+		return false
+	}
+	closed := false
+	_ = srv.link.raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		closed = n > 0 || err == nil || !errors.Is(err, syscall.EAGAIN) // what a server says unasked is a farewell
+	})
+	return closed
+}
+
+// candidates are the readers as pick wants them.
+func candidates(v *follow.View, dst []pick.Candidate) []pick.Candidate {
+	for _, r := range v.Readers {
+		dst = append(dst, pick.Candidate{Name: r.Name, Weight: r.Weight})
+	}
+	return dst
+}

@@ -1,0 +1,149 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/follow"
+	"github.com/mmm-ha/mmm/router/pick"
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/wire"
+	"github.com/mmm-ha/mmm/topology/gtid"
+)
+
+// errNoReader: the statement belongs to the writer after all.
+var errNoReader = errors.New("no reader")
+
+// readerTries is how many readers are tried before the writer is.
+const readerTries = 2
+
+// toReader is the connection to a reader, brought up to date with the session.
+func (s *Session) toReader(ctx context.Context) (*server, error) {
+	if s.transaction == route.OnReader && s.reader != nil {
+		return s.reader, nil
+	}
+	rules := s.opt.Rules().complete()
+	if s.alone != "" && s.info.Mode != router.ReaderOnly {
+		return nil, fmt.Errorf("%w: %s", errNoReader, s.alone)
+	}
+	view := s.opt.Follow.View()
+	if s.reader != nil && (!s.stillReader(view) || s.reader.gone()) {
+		s.dropReader()
+	}
+	for range readerTries {
+		if s.reader == nil {
+			if err := s.dialReader(ctx, view, rules); err != nil {
+				var theirs *backend.Server
+				if errors.As(err, &theirs) || errors.Is(err, errNoReader) || ctx.Err() != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
+		err := s.catchUp(s.reader)
+		if err == nil {
+			err = s.await(s.reader, view, rules)
+		}
+		if err == nil {
+			return s.reader, nil
+		}
+		if errors.Is(err, errNoReader) {
+			return nil, err
+		}
+		s.dropReader()
+	}
+	return nil, errNoReader
+}
+
+// stillReader reports whether the session's reader is one in the view.
+func (s *Session) stillReader(v *follow.View) bool {
+	t := s.reader.conn.Target
+	for _, r := range v.Readers {
+		if r.Name == t.Name && r.Address == t.Address {
+			return true
+		}
+	}
+	return v.Writer.Name == t.Name && len(v.Readers) == 0
+}
+
+func (s *Session) dialReader(ctx context.Context, v *follow.View, rules Rules) error {
+	var room [8]pick.Candidate
+	all := candidates(v, room[:0])
+	if rules.Writer == AlwaysToo && v.Writer.Name != "" {
+		all = append(all, pick.Candidate{Name: v.Writer.Name, Weight: 1})
+	}
+	i := s.opt.Picker.Pick(all)
+	t := backend.Target{}
+	switch {
+	case i >= 0 && i < len(v.Readers):
+		t.Name, t.Address = v.Readers[i].Name, v.Readers[i].Address
+	case i < 0 && s.info.Mode == router.ReaderOnly && rules.Writer == IfNoReader && v.Writer.Name != "":
+		t.Name, t.Address = v.Writer.Name, v.Writer.Address
+	default:
+		return errNoReader
+	}
+	srv, err := s.dial(ctx, t, true)
+	if err != nil {
+		return err
+	}
+	if srv.conn.Capabilities != s.agreed(srv) {
+		srv.close()
+		return fmt.Errorf("%w: %s agrees on other capabilities than the writer", errNoReader, t.Name)
+	}
+	s.reader = srv
+	s.show()
+	return nil
+}
+
+// agreed is what a reader's connection must have agreed on: the form of its
+// answers is that of the writer's.
+func (s *Session) agreed(srv *server) wire.Capability {
+	if s.writer == nil {
+		return srv.conn.Capabilities
+	}
+	const either = wire.ConnectWithDB | wire.ConnectAttrs
+	return s.writer.conn.Capabilities&^either | srv.conn.Capabilities&either
+}
+
+// await makes sure that the reader has what the session must see.
+func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
+	want := ""
+	if rules.OwnReads {
+		want = s.position
+	}
+	if newest := s.all.newest.Load(); rules.AllReads && newest != nil {
+		want = *newest
+	}
+	if want == "" || srv.reached == want {
+		return nil
+	}
+	if !applied(v, srv.conn.Target.Name, want) {
+		a, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SELECT MASTER_GTID_WAIT('%s', %.3f)", want, rules.Catch.Seconds()))
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(string(a.cell)) != "0" {
+			return fmt.Errorf("%w: %s does not have %s yet", errNoReader, srv.conn.Target.Name, want)
+		}
+	}
+	srv.reached = want
+	return nil
+}
+
+// applied reports whether the reader's own report says that it has a position.
+func applied(v *follow.View, name, position string) bool {
+	want, err := gtid.Parse(position)
+	if err != nil {
+		return false
+	}
+	for _, r := range v.Readers {
+		if r.Name == name {
+			return r.Applied.Contains(want)
+		}
+	}
+	return false
+}

@@ -1,0 +1,182 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/auth"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// localFile passes the client's file on to the server that asked for it, up to the
+// empty packet that ends it, and goes on with the answer.
+func (s *Session) localFile(srv *server) error {
+	for last := false; !last; {
+		n, _, ok := wire.Header(s.client.bytes)
+		if !ok || len(s.client.bytes) < wire.HeaderSize+n {
+			if err := s.client.read(); err != nil {
+				s.lose(srv) // a server that waits for the rest of a file rolls back when nobody comes
+				return err
+			}
+			continue
+		}
+		if err := srv.link.write(s.client.bytes[:wire.HeaderSize+n]); err != nil {
+			s.lostAnswer(srv, err)
+			return s.ended
+		}
+		s.client.used(wire.HeaderSize + n)
+		last = n == 0
+	}
+	s.relayAnswer(srv, srv.link.exchange(nil))
+	s.enter(router.Idle)
+	return s.ended
+}
+
+// resetConnection is COM_RESET_CONNECTION: as after a login, but for the schema.
+func (s *Session) resetConnection() {
+	if s.reader != nil {
+		s.dropReader()
+	}
+	s.forget()
+	if s.writer == nil {
+		s.fine()
+		return
+	}
+	s.simple(route.Class{Kind: route.Ask, Rule: route.RuleSet})
+	if s.writer == nil {
+		return
+	}
+	s.writer.prepared = map[uint32]*prepared{}
+	s.writer.applied = s.settings.version
+	if err := s.writer.trackAgain(); err != nil {
+		s.dropWriter()
+	}
+}
+
+// forget is what a session is after a login.
+func (s *Session) forget() {
+	schema, version := s.schema, s.settings.version
+	s.state = state{status: wire.Autocommit, schema: schema, position: s.position, settings: settings{version: version}}
+	s.statements = map[uint32]*statement{}
+}
+
+// trackAgain asks the server for its reports again, which a reset has switched off.
+func (s *server) trackAgain() error {
+	ask := backend.Track(s.conn.Greeting)
+	if !s.conn.Capabilities.Has(wire.SessionTrack) {
+		return nil
+	}
+	_, err := s.ask(wire.ComQuery, []byte(ask))
+	return err
+}
+
+// changeUser is COM_CHANGE_USER. The proof is a new login's, judged by the writer;
+// the connections of the old user are closed first.
+func (s *Session) changeUser(packet []byte) error {
+	login, err := wire.ParseChangeUser(packet, s.caps)
+	d := s.dialogue()
+	d.seq = 1
+	if err != nil {
+		return d.write(refusal(1043, "08S01", "Bad handshake: "+err.Error()))
+	}
+	s.dropServers()
+	s.forget()
+	s.position, s.alone = "", ""
+	s.mu.Lock()
+	s.who.User, s.who.Schema, s.who.Charset = login.User, login.Schema, login.Charset
+	if len(login.Attributes) > 0 {
+		s.who.Attributes = login.Attributes
+	}
+	s.secret = auth.Secret{}
+	s.mu.Unlock()
+	s.schema = ""
+	front := auth.NewFront(s.opt.Accounts.Now(), auth.NewSalt(), s.opt.Keys)
+	if err := s.judged(s.ctx, d, front, front.Change(s.asClient())); err != nil {
+		return err
+	}
+	s.enter(router.Idle)
+	return nil
+}
+
+// killByNumber is COM_PROCESS_KILL.
+func (s *Session) killByNumber(p []byte) {
+	if len(p) < 5 {
+		s.refuse(1835, "HY000", "Malformed communication packet")
+		return
+	}
+	s.req.class = route.Class{Kind: route.Kill, Rule: route.RuleKill, KillID: uint64(binary.LittleEndian.Uint32(p[1:]))}
+	if !s.killed() {
+		s.run()
+	}
+}
+
+// killed is for KILL of a number that the router gave out. The client knows its
+// own and other sessions by such numbers. One of its own user's is ended here; for
+// any other the server is asked, by the number that it knows.
+func (s *Session) killed() bool {
+	c := s.req.class
+	if c.KillID == 0 || c.KillID > 1<<32-1 || s.info.Find == nil {
+		return false
+	}
+	found, ok := s.info.Find(uint32(c.KillID))
+	if !ok {
+		return false
+	}
+	other, mine := found.(*Session)
+	if !mine {
+		return false
+	}
+	if other.State().User != s.who.User {
+		s.killOther(other)
+		return true
+	}
+	s.req.why = "the session is one of this router's"
+	if !c.KillQuery {
+		other.Close(&router.Refusal{Code: 1927, State: "70100", Message: "Connection was killed"})
+		if other == s {
+			s.refuse(1317, "70100", "Query execution was interrupted")
+			return true
+		}
+		s.fine()
+		return true
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
+	defer cancel()
+	if err := other.KillQuery(ctx); err != nil {
+		s.cannot(err)
+		return true
+	}
+	s.fine()
+	return true
+}
+
+// killOther asks the writer to kill the session of another user, by the number of
+// its connection there: whether this user may do that is the server's to say.
+func (s *Session) killOther(other *Session) {
+	other.mu.Lock()
+	srv := other.running
+	if srv == nil {
+		srv = other.main
+	}
+	number, host := uint32(0), ""
+	if srv != nil {
+		number, host = srv.conn.Greeting.Connection, srv.conn.Target.Name
+	}
+	other.mu.Unlock()
+	if number == 0 || s.opt.Follow.View().Writer.Name != host {
+		s.refuse(1094, "HY000", fmt.Sprintf("Unknown thread id: %d (it has no connection to the writer now)", s.req.class.KillID))
+		return
+	}
+	text := "KILL "
+	if s.req.class.KillQuery {
+		text += "QUERY "
+	}
+	s.req.packet, _ = wire.AppendPacket(nil, fmt.Appendf([]byte{byte(wire.ComQuery)}, "%s%d", text, number), 0)
+	s.req.command = wire.ComQuery
+	s.run()
+}

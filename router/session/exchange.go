@@ -1,0 +1,232 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/tally"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// longAfter is how many reads one answer takes before it counts as long.
+const longAfter = 3
+
+// exchange sends the request to a server and passes the answer on. It happens once
+// for a request; the one exception is a reader that refused to write.
+func (s *Session) exchange(srv *server) {
+	s.mu.Lock()
+	s.running = srv
+	s.mu.Unlock()
+	w := &srv.walker
+	if !w.Start(s.req.command, srv.conn.Capabilities) {
+		if err := srv.link.write(s.req.packet); err != nil {
+			s.lose(srv)
+		}
+		return
+	}
+	srv.load.Begin()
+	s.relayAnswer(srv, srv.link.exchange(s.req.packet))
+}
+
+// relayAnswer passes the answer on, from what came last.
+func (s *Session) relayAnswer(srv *server, err error) {
+	w := &srv.walker
+	for reads := 1; ; reads++ {
+		if err != nil {
+			srv.load.End(time.Since(s.req.began))
+			s.lostAnswer(srv, err)
+			return
+		}
+		n, e := w.Walk(srv.link.bytes)
+		if e == wire.More {
+			if s.pass(srv, srv.link.bytes[:n], n) != nil {
+				return
+			}
+			srv.link.long = reads >= longAfter
+			err = srv.link.exchange(nil)
+			continue
+		}
+		end := n + len(w.Packet)
+		if e == wire.End && n == 0 && !w.Passed && s.refusedByReader(srv, w.Packet) {
+			srv.link.used(end)
+			srv.load.End(time.Since(s.req.began))
+			s.again()
+			return
+		}
+		code := s.learn(srv, e, w.Packet)
+		shorter := s.toClient(srv, e, w.Packet)
+		if s.pass(srv, srv.link.bytes[:n+shorter], end) != nil {
+			return
+		}
+		switch e {
+		case wire.End:
+			s.finished(srv, code)
+			return
+		case wire.Local:
+			s.leave = func() error { return s.localFile(srv) }
+			return
+		}
+	}
+}
+
+// pass writes a part of the answer to the client; used bytes of the server's are
+// then done with.
+func (s *Session) pass(srv *server, b []byte, used int) error {
+	if len(b) > 0 {
+		srv.walker.Passed = true
+		if err := s.client.write(b); err != nil {
+			srv.load.End(time.Since(s.req.began))
+			s.ended = err
+			s.lose(srv) // its answer has not ended: nobody can use it any more
+			return err
+		}
+		s.req.sent += len(b)
+	}
+	srv.link.used(used)
+	return nil
+}
+
+// toClient makes of the last packet of a result, in place, what the client has
+// asked for, and returns its length.
+func (s *Session) toClient(srv *server, e wire.Event, packet []byte) int {
+	switch {
+	case e == wire.Ready:
+		wire.SetPreparedID(packet[wire.HeaderSize:], s.lastID)
+	case len(packet) > wire.HeaderSize && e != wire.Local && !s.caps.Has(wire.SessionTrack):
+		return len(wire.Untrack(packet, srv.conn.Capabilities))
+	}
+	return len(packet)
+}
+
+// finished ends the request.
+func (s *Session) finished(srv *server, code uint16) {
+	srv.used = time.Now()
+	srv.load.End(srv.used.Sub(s.req.began))
+	srv.link.long = false
+	srv.link.idle()
+	s.last = srv
+	t := tally.Writer
+	if srv.reader {
+		t = tally.Reader
+	}
+	s.tally(t, srv.conn.Target.Name, code)
+}
+
+// Errors by which a server says that it cannot write. None of them had an effect.
+const (
+	errReadOnly      = 1290
+	errReadOnlyMySQL = 1836
+)
+
+// refusedByReader reports whether a reader said of a statement that looked like a
+// read that it writes: nothing was done, so the writer may have it.
+func (s *Session) refusedByReader(srv *server, packet []byte) bool {
+	if !srv.reader || s.transaction != route.NoTransaction || s.req.retried || s.req.stmt != nil || modes[s.info.Mode] == route.ReaderOnly {
+		return false
+	}
+	e, err := wire.ParseErr(packet[wire.HeaderSize:])
+	return err == nil && (e.Code == errReadOnly || e.Code == errReadOnlyMySQL)
+}
+
+// again sends the request to the writer.
+func (s *Session) again() {
+	s.req.retried = true
+	s.req.why = "a reader found that it writes"
+	srv, err := s.toWriter(s.ctx)
+	if err != nil {
+		s.cannot(err)
+		return
+	}
+	s.exchange(srv)
+}
+
+// lose closes a connection that cannot be used any more.
+func (s *Session) lose(srv *server) {
+	switch srv {
+	case s.writer:
+		s.dropWriter()
+	case s.reader:
+		s.dropReader()
+	}
+}
+
+// lostAnswer is for a server that went away while it had the request. What may
+// have been committed is unknown, and the protocol's word for that is a closed
+// connection (R59).
+func (s *Session) lostAnswer(srv *server, err error) {
+	passed, host, reader := srv.walker.Passed, srv.conn.Target.Name, srv.reader
+	srv.load.Failed(time.Now())
+	autocommit := s.transaction == route.NoTransaction
+	pinned := s.pins != 0 && !reader
+	s.lose(srv)
+	s.transaction = route.NoTransaction
+	code := uint16(1213)
+	switch {
+	case s.ctx.Err() != nil:
+		s.ended = s.ctx.Err()
+	case passed || pinned || s.req.class.Commits && (autocommit || s.req.class.Kind != route.Write):
+		s.ended = errors.Join(errGoodbye, err)
+		code = 2013
+		s.tally(targetOf(reader), host, code)
+	default:
+		s.answer(refusal(1213, "40001", "the server "+host+" went away; what was asked of it was not committed: try again"), targetOf(reader), host, code)
+	}
+}
+
+func targetOf(reader bool) tally.Target {
+	if reader {
+		return tally.Reader
+	}
+	return tally.Writer
+}
+
+// cannot answers a request that was not sent to any server.
+func (s *Session) cannot(err error) {
+	var theirs *backend.Server
+	var said *wire.Err
+	switch {
+	case s.ctx.Err() != nil:
+		s.ended = s.ctx.Err()
+	case errors.Is(err, errLost) && s.transaction == route.OnWriter && s.pins == 0:
+		s.rolledBack()
+	case errors.Is(err, errLost):
+		s.refuse(2013, "HY000", "the writer has changed, and with it is gone what this session had there: "+sessionHad(s.pins)+s.alone)
+		s.ended = errGoodbye
+	case errors.Is(err, ErrHold):
+		s.refuse(1290, "HY000", err.Error())
+	case errors.As(err, &theirs):
+		s.answer(bytes.Clone(theirs.Payload), tally.Router, "", theirs.Number)
+	case errors.As(err, &said):
+		s.refuse(said.Code, said.State, said.Message)
+	default:
+		s.refuse(1105, "08S01", err.Error())
+	}
+}
+
+func sessionHad(p route.Pin) string {
+	var b []byte
+	for i, n := range p.Names() {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, n...)
+	}
+	return string(b)
+}
+
+// rolledBack is for a transaction whose writer has changed: it was not committed.
+func (s *Session) rolledBack() {
+	if s.writer != nil {
+		s.dropWriter()
+	}
+	s.transaction = route.NoTransaction
+	s.status &^= wire.InTransaction
+	if s.req.class.Kind == route.Rollback {
+		s.fine()
+		return
+	}
+	s.refuse(1213, "40001", "the writer has changed, and the transaction was rolled back: try it again")
+}

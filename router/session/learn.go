@@ -1,0 +1,125 @@
+package session
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// learn takes what the end of a result says of the session, and returns the code
+// of an error.
+func (s *Session) learn(srv *server, e wire.Event, packet []byte) uint16 {
+	if e == wire.Local || len(packet) < wire.HeaderSize+1 {
+		return 0
+	}
+	p := packet[wire.HeaderSize:]
+	if e == wire.Ready {
+		s.registered(srv, p)
+		return 0
+	}
+	if wire.IsErr(p) {
+		failed, _ := wire.ParseErr(p)
+		return failed.Code
+	}
+	if s.req.command == wire.ComStatistics {
+		return 0
+	}
+	ok, err := wire.ParseOK(p, srv.conn.Capabilities)
+	if err == nil && !ok.EOF && ok.InsertID != 0 && !srv.reader {
+		s.insertID = ok.InsertID
+	}
+	if err == nil && len(ok.Tracked) > 0 {
+		s.tracked(srv, ok.Tracked)
+	}
+	s.after(srv, srv.walker.Status)
+	return 0
+}
+
+// after takes the status of a result that ended well.
+func (s *Session) after(srv *server, status wire.Status) {
+	c := &s.req.class
+	was := s.transaction
+	switch {
+	case !status.Has(wire.InTransaction):
+		s.transaction = route.NoTransaction
+	case srv.reader:
+		s.transaction = route.OnReader
+	default:
+		s.transaction = route.OnWriter
+	}
+	if s.transaction == route.NoTransaction && (was != route.NoTransaction || c.Kind == route.Write) {
+		s.next = false
+	}
+	if !srv.reader || modes[s.info.Mode] == route.ReaderOnly {
+		s.status = status
+	} else {
+		s.status = s.status&wire.Autocommit | status&^wire.Autocommit
+	}
+	if c.Next {
+		s.next = true
+	}
+	pins := (s.pins | c.Pins) &^ c.Frees
+	if srv.reader && modes[s.info.Mode] != route.ReaderOnly {
+		pins = s.pins
+	}
+	if pins != s.pins {
+		s.pins = pins
+		s.show()
+	}
+}
+
+// tracked takes what changed in the session.
+func (s *Session) tracked(srv *server, t wire.Tracked) {
+	changed := false
+	for kind, data, more := t.Next(); more; kind, data, more = t.Next() {
+		switch kind {
+		case wire.TrackVariable:
+			for name, value, rest, ok := wire.Variable(data); ok; name, value, rest, ok = wire.Variable(rest) {
+				s.variable(srv, name, value)
+			}
+		case wire.TrackSchema:
+			s.schema = string(wire.Text(data))
+			srv.schema = s.schema
+			s.show()
+		case wire.TrackState:
+			changed = true
+		}
+	}
+	if changed && s.req.class.Opaque && !srv.reader {
+		s.pins |= route.OpaqueState
+		s.show()
+	}
+}
+
+// variable takes the new value of a variable of the session.
+func (s *Session) variable(srv *server, name, value []byte) {
+	switch string(name) {
+	case "last_gtid":
+		if !srv.reader && !bytes.Equal(value, []byte(s.position)) {
+			s.position = string(value)
+			if s.opt.Rules().AllReads {
+				s.all.newest.Store(&s.position)
+			}
+		}
+		return
+	case "autocommit": // the status has it
+	case "tx_isolation", "transaction_isolation":
+		s.strict = bytes.EqualFold(value, []byte("SERIALIZABLE"))
+	case "sql_mode":
+		s.ansi = bytes.Contains(value, []byte("ANSI_QUOTES"))
+	case "character_set_client":
+		s.multibyte = slices.Contains(multibyte, string(value))
+	}
+	if s.req.class.SetStatement || len(name) > 13 && string(name[:13]) == "session_track" {
+		return
+	}
+	if s.settings.note(name, value) && srv.applied+1 == s.settings.version {
+		srv.applied = s.settings.version
+	}
+}
+
+// multibyte are the character sets of clients in which a letter's second byte may
+// be a quote or a backslash.
+var multibyte = []string{"big5", "cp932", "gb18030", "gbk", "sjis"}

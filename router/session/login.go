@@ -1,0 +1,272 @@
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/auth"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// mostLogin bounds what a client may send before it is known.
+const mostLogin = 1 << 20
+
+// errNoServer: nobody can say yet what the servers are like.
+var errNoServer = errors.New("no server has answered yet")
+
+// dialogue reads and writes payloads outside of statements.
+type dialogue struct {
+	s       *Session
+	packets *wire.Reader
+	seq     byte
+}
+
+func (s *Session) dialogue() *dialogue {
+	return &dialogue{s: s, packets: wire.NewReader(s.client.conn, mostLogin)}
+}
+
+func (d *dialogue) read() ([]byte, error) {
+	p, seq, err := d.packets.Next()
+	d.seq = seq + 1
+	return p, err
+}
+
+func (d *dialogue) write(payload []byte) error {
+	b, seq := wire.AppendPacket(nil, payload, d.seq)
+	d.seq = seq
+	return d.s.client.write(b)
+}
+
+// login greets the client and lets it in, or not.
+func (s *Session) login(ctx context.Context) error {
+	d := s.dialogue()
+	profile, err := s.all.greeting(ctx)
+	if err != nil {
+		return errors.Join(err, d.write(refusal(1105, "08S01", "this router knows no server yet: "+err.Error())))
+	}
+	greeting, salt := s.greet(profile)
+	if err := d.write(greeting.Append(nil)); err != nil {
+		return err
+	}
+	login, err := s.hear(d, greeting)
+	if err != nil {
+		return err
+	}
+	s.caps = login.Capabilities & greeting.Capabilities &^ wire.TLS
+	s.who = backend.Who{User: login.User, Schema: login.Schema, Capabilities: s.caps, Charset: login.Charset, Attributes: login.Attributes}
+	if err := s.info.Admit(ctx, login.User); err != nil {
+		return s.turnAway(d, err)
+	}
+	front := auth.NewFront(s.opt.Accounts.Now(), salt, s.opt.Keys)
+	verdict := front.Start(s.asClient(), login.Plugin, login.Answer)
+	return s.judged(ctx, d, front, verdict)
+}
+
+// asClient is the client as auth sees it.
+func (s *Session) asClient() auth.Client {
+	c := auth.Client{User: s.who.User, Address: s.info.Client.Addr().Unmap(), Plugins: s.caps.Has(wire.PluginAuth)}
+	if secret, ok := s.client.conn.(*tls.Conn); ok {
+		c.TLS, c.Certificate = true, len(secret.ConnectionState().PeerCertificates) > 0
+	}
+	return c
+}
+
+// greet makes the greeting: what the servers can, less what does not pass here.
+func (s *Session) greet(profile wire.Greeting) (wire.Greeting, []byte) {
+	g := profile
+	g.Connection, g.Status = s.info.ID, wire.Autocommit
+	g.Capabilities &= wire.Carried
+	if s.info.TLSMode != router.TLSOff {
+		g.Capabilities |= wire.TLS
+	}
+	salt := auth.NewSalt()
+	copy(g.Salt[:], salt)
+	return g, salt
+}
+
+// hear reads the client's login, after TLS if it asks for that.
+func (s *Session) hear(d *dialogue, g wire.Greeting) (wire.Login, error) {
+	p, err := d.read()
+	if err != nil {
+		return wire.Login{}, err
+	}
+	if _, asks := wire.ParseTLSRequest(p); asks && g.Capabilities.Has(wire.TLS) {
+		c := tls.Server(s.client.conn, s.info.TLS())
+		if err := c.HandshakeContext(s.ctx); err != nil {
+			return wire.Login{}, fmt.Errorf("TLS with the client: %w", err)
+		}
+		s.client = newLink(c)
+		seq := d.seq
+		*d = *s.dialogue()
+		d.seq = seq
+		if p, err = d.read(); err != nil {
+			return wire.Login{}, err
+		}
+	} else if s.info.TLSMode == router.TLSRequire {
+		return wire.Login{}, errors.Join(errGoodbye, d.write(refusal(3159, "HY000",
+			"Connections using insecure transport are prohibited: this listener of the router has tls: require")))
+	}
+	login, err := wire.ParseLogin(p)
+	if err != nil {
+		return login, errors.Join(err, d.write(refusal(1043, "08S01", "Bad handshake: "+err.Error())))
+	}
+	return login, nil
+}
+
+func (s *Session) turnAway(d *dialogue, err error) error {
+	var why *router.Refusal
+	if errors.As(err, &why) {
+		return errors.Join(errGoodbye, d.write(refusal(why.Code, why.State, why.Message)))
+	}
+	return err
+}
+
+// judged goes on after the router's own look at the proof.
+func (s *Session) judged(ctx context.Context, d *dialogue, front *auth.Front, v auth.Verdict) error {
+	if v.Stale {
+		s.opt.Accounts.Kick()
+	}
+	switch v.Do {
+	case auth.Accept:
+		if v.Send != nil {
+			if err := d.write(v.Send); err != nil {
+				return err
+			}
+		}
+		s.secret = v.Secret
+		if v.Secret.None() { // proven, but with nothing that another server would take
+			return s.relay(ctx, d, front)
+		}
+		return s.welcome(ctx, d)
+	case auth.PassOn:
+		return s.relay(ctx, d, front)
+	default:
+		return errors.Join(errGoodbye, d.write(v.Send))
+	}
+}
+
+// welcome opens the first connection, so that what a server has against the
+// client (an unknown schema, a locked account) is said now, and lets it in.
+func (s *Session) welcome(ctx context.Context, d *dialogue) error {
+	srv, err := s.first(ctx)
+	var theirs *backend.Server
+	switch {
+	case errors.As(err, &theirs):
+		return errors.Join(errGoodbye, d.write(theirs.Payload))
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil && !errors.Is(err, errNoWriterYet):
+		return errors.Join(err, d.write(refusal(1105, "08S01", err.Error())))
+	}
+	s.schema = s.who.Schema
+	ok := wire.OK{Status: s.status}
+	if srv != nil {
+		ok.Status = srv.conn.OK.Status
+		s.status = ok.Status
+	}
+	s.show()
+	return d.write(ok.Append(nil, s.caps))
+}
+
+// relay lets the writer judge the client's proof.
+func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front) error {
+	view := s.opt.Follow.View()
+	if view.Writer.Name == "" {
+		return errors.Join(errGoodbye, d.write(refusal(1290, "HY000", "the router cannot let you in before there is a writer: "+view.Why)))
+	}
+	dial, cancel := s.dialing(ctx)
+	defer cancel()
+	target := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
+	h, err := backend.Begin(dial, target, s.who, s.opt.Servers(), func(wire.Greeting, auth.Channel) (string, []byte, error) {
+		return auth.RelayPlugin, nil, nil
+	})
+	if err != nil {
+		return errors.Join(err, d.write(refusal(1105, "08S01", err.Error())))
+	}
+	r := front.Relay(h.Channel())
+	final, in, err := passOn(r, d, h)
+	if err != nil || !in {
+		h.Abandon()
+		if err == nil {
+			err = errGoodbye
+		}
+		return err
+	}
+	conn, err := h.Finish(final)
+	if err != nil {
+		return errors.Join(err, d.write(refusal(1105, "08S01", err.Error())))
+	}
+	s.secret, s.alone = r.Recover(s.opt.Accounts.Now())
+	s.writer = newServer(conn, s.opt.Picker.Load(target.Name), false, s.who.Schema)
+	s.schema, s.status = s.who.Schema, conn.OK.Status
+	s.show()
+	ok := wire.OK{Status: s.status}
+	return d.write(ok.Append(nil, s.caps))
+}
+
+// passOn moves payloads between client and server until the server has judged.
+// What it returns is the server's OK, which the client has not been told yet.
+func passOn(r *auth.Relay, d *dialogue, h *backend.Handshake) (ok []byte, in bool, err error) {
+	for from := auth.FromServer; ; {
+		var p []byte
+		if from == auth.FromServer {
+			p, err = h.Read()
+		} else {
+			p, err = d.read()
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		m := r.Step(from, p)
+		if m.Done && m.OK {
+			return m.Payload, true, nil
+		}
+		switch m.To {
+		case auth.FromClient:
+			err = d.write(m.Payload)
+		case auth.FromServer:
+			err = h.Write(m.Payload)
+		}
+		if err != nil || m.Done {
+			return nil, false, err
+		}
+		from = m.Next
+	}
+}
+
+func refusal(code uint16, state, message string) []byte {
+	e := wire.Err{Code: code, State: state, Message: message}
+	return e.Append(nil)
+}
+
+// greeting is what servers greet with; one is asked when none has been yet.
+func (c *Conversations) greeting(ctx context.Context) (wire.Greeting, error) {
+	if g := c.profile.Load(); g != nil {
+		return *g, nil
+	}
+	view := c.opt.Follow.View()
+	var ask []netip.AddrPort
+	if view.Writer.Name != "" {
+		ask = append(ask, view.Writer.Address)
+	}
+	for _, r := range view.Readers {
+		ask = append(ask, r.Address)
+	}
+	err := fmt.Errorf("%w: %s", errNoServer, view.Why)
+	for _, a := range ask {
+		var g wire.Greeting
+		dial, cancel := context.WithTimeout(ctx, c.opt.Rules().complete().Dial)
+		g, err = backend.Greet(dial, a)
+		cancel()
+		if err == nil {
+			c.profile.Store(&g)
+			return g, nil
+		}
+	}
+	return wire.Greeting{}, err
+}

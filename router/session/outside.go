@@ -1,0 +1,101 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// What others ask of a session while it runs.
+
+// enter says what the session does from now on.
+func (s *Session) enter(p router.Phase) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.Phase, s.shown.Since = p, time.Now()
+	if p == router.Running {
+		s.shown.Statements++
+	}
+	if p == router.Idle {
+		s.running = nil
+		s.shown.InTransaction = s.transaction != route.NoTransaction
+	}
+}
+
+// State is what the session is doing.
+func (s *Session) State() router.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown
+}
+
+// show brings what has changed into State.
+func (s *Session) show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.User, s.shown.Schema, s.shown.Pins = s.who.User, s.schema, s.pins.Names()
+	s.main = s.writer
+	s.shown.Writer, s.shown.Reader = name(s.writer), name(s.reader)
+}
+
+func name(s *server) string {
+	if s == nil {
+		return ""
+	}
+	return s.conn.Target.Name
+}
+
+// KillQuery ends the statement that runs, on its server.
+func (s *Session) KillQuery(ctx context.Context) error {
+	s.mu.Lock()
+	srv, who, secret := s.running, s.who, s.secret
+	s.mu.Unlock()
+	if srv == nil {
+		return nil
+	}
+	if secret.None() {
+		_ = srv.conn.SetDeadline(time.Unix(1, 0)) // there is no other way to reach it
+		return nil
+	}
+	who.Schema = ""
+	c, err := backend.Dial(ctx, srv.conn.Target, who, secret, s.opt.Servers())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = c.SetDeadline(deadline)
+	}
+	second := &server{conn: c, link: newLink(c.Conn)}
+	_, err = second.ask(wire.ComQuery, fmt.Appendf(nil, "KILL QUERY %d", srv.conn.Greeting.Connection))
+	return err
+}
+
+// Drain makes the session end at its next idle moment.
+func (s *Session) Drain(goodbye *router.Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.goodbye = goodbye
+	if s.shown.Phase == router.Idle {
+		_ = s.client.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// Close ends the session now.
+func (s *Session) Close(why *router.Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = why
+	if s.running != nil {
+		_ = s.running.conn.SetDeadline(time.Unix(1, 0))
+	}
+	_ = s.client.conn.SetReadDeadline(time.Unix(1, 0))
+	if s.wake != nil {
+		s.wake()
+	}
+}

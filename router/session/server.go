@@ -1,0 +1,111 @@
+package session
+
+import (
+	"time"
+
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/pick"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// server is one of a session's connections to a server, and what was done there.
+type server struct {
+	conn   *backend.Conn
+	link   *link
+	walker wire.Walker
+	load   *pick.Load
+	reader bool
+
+	applied  uint64 // version of the settings that it has
+	schema   string
+	reached  string // position that it is known to have
+	prepared map[uint32]*prepared
+	used     time.Time // when it last answered
+}
+
+// prepared is what a statement is on one server.
+type prepared struct {
+	id    uint32
+	typed bool // it has been told the types of the parameters
+}
+
+func newServer(c *backend.Conn, load *pick.Load, reader bool, schema string) *server {
+	load.Took()
+	return &server{conn: c, link: newLink(c.Conn), load: load, reader: reader, schema: schema, prepared: map[uint32]*prepared{}, used: time.Now()}
+}
+
+// close ends the connection. A server that is asked to quit rolls back.
+func (s *server) close() {
+	s.load.Gave()
+	_ = s.conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	_, _ = s.conn.Write([]byte{1, 0, 0, 0, byte(wire.ComQuit)})
+	_ = s.conn.Close()
+	s.link.drop()
+}
+
+// answer is the whole answer to a command of the router's own.
+type answer struct {
+	first []byte // payload of the first packet
+	end   []byte // payload of the last packet; empty if that is a description
+	cell  []byte // first column of the first row of text, if there are rows
+}
+
+// ask runs a command of the router's own and takes the whole answer.
+func (s *server) ask(c wire.Command, text []byte) (answer, error) {
+	packet, _ := wire.AppendPacket(nil, append([]byte{byte(c)}, text...), 0)
+	s.walker.Start(c, s.conn.Capabilities)
+	var a answer
+	var body []byte
+	err := s.link.exchange(packet)
+	for {
+		if err != nil {
+			return a, err
+		}
+		n, e := s.walker.Walk(s.link.bytes)
+		body = append(body, s.link.bytes[:n]...)
+		body = append(body, s.walker.Packet...)
+		if e == wire.End {
+			if len(s.walker.Packet) > 0 {
+				a.end = append(a.end, s.walker.Packet[wire.HeaderSize:]...)
+			}
+			s.link.used(n + len(s.walker.Packet))
+			break
+		}
+		s.link.used(n + len(s.walker.Packet))
+		if e == wire.More {
+			err = s.link.exchange(nil)
+		}
+	}
+	if n, _, ok := wire.Header(body); ok {
+		a.first = body[wire.HeaderSize : wire.HeaderSize+n]
+	}
+	a.cell = firstCell(body, s.conn.Capabilities)
+	if wire.IsErr(a.end) {
+		refusal, _ := wire.ParseErr(a.end)
+		return a, refusal
+	}
+	return a, nil
+}
+
+// firstCell finds the first column of the first row in an answer of one column.
+func firstCell(b []byte, caps wire.Capability) []byte {
+	skip := 2 // the count, the description
+	if !caps.Has(wire.DeprecateEOF) {
+		skip++
+	}
+	for ; len(b) > 0; skip-- {
+		n, _, ok := wire.Header(b)
+		if !ok || len(b) < wire.HeaderSize+n {
+			return nil
+		}
+		p := b[wire.HeaderSize : wire.HeaderSize+n]
+		if skip == 0 {
+			if len(p) > 1 && int(p[0]) <= len(p)-1 {
+				return p[1 : 1+int(p[0])]
+			}
+			return nil
+		}
+		b = b[wire.HeaderSize+n:]
+	}
+	return nil
+}

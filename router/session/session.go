@@ -1,0 +1,184 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/auth"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// Conversations makes sessions. It is the router's Conversation.
+type Conversations struct {
+	opt     Options
+	profile atomic.Pointer[wire.Greeting] // of the servers, as they last greeted
+	newest  atomic.Pointer[string]        // position of the last write of any session
+}
+
+// New makes the Conversation of a router.
+func New(opt Options) *Conversations { return &Conversations{opt: opt} }
+
+// Open makes the session of a client.
+func (c *Conversations) Open(conn *net.TCPConn, info router.ClientInfo) router.Session {
+	s := &Session{opt: &c.opt, all: c, info: info, client: newLink(conn), statements: map[uint32]*statement{}, state: state{status: wire.Autocommit}}
+	s.enter(router.LoggingIn)
+	return s
+}
+
+// Session is the conversation with one client.
+type Session struct {
+	opt    *Options
+	all    *Conversations
+	info   router.ClientInfo
+	client *link
+	ctx    context.Context //nolint:containedctx // of Serve: turn is called by the poller, with nothing
+
+	caps   wire.Capability
+	who    backend.Who
+	secret auth.Secret
+	alone  string // why there can be no reader for this client; empty: there can
+
+	writer *server
+	reader *server
+	last   *server // that answered last
+
+	state
+	req        request
+	statements map[uint32]*statement
+	lastID     uint32
+	out        []byte       // for answers of the router's own
+	leave      func() error // what must be done outside of the poller
+	ended      error        // why the conversation ends
+
+	mu      sync.Mutex // for what others ask for
+	shown   router.State
+	running *server         // what a statement runs on
+	main    *server         // its writer, as others see it
+	goodbye *router.Refusal // end at the next idle moment
+	closing *router.Refusal // end now
+	serving bool            // mu: the client's connection may be written to by Serve only
+	wake    context.CancelFunc
+}
+
+// state is what a client's session is in.
+type state struct {
+	status      wire.Status // of the writer, or of a transaction on a reader
+	transaction route.Transaction
+	pins        route.Pin
+	strict      bool // SERIALIZABLE
+	next        bool // SET TRANSACTION was said
+	ansi        bool // "x" is a name
+	multibyte   bool // of the client's character set
+	settings    settings
+	schema      string
+	position    string // of the last write
+	insertID    uint64
+	option      []byte // of COM_SET_OPTION
+}
+
+// errGoodbye says that the conversation ended as it should.
+var errGoodbye = errors.New("goodbye")
+
+// Serve is the conversation.
+func (s *Session) Serve(ctx context.Context) error {
+	ctx, wake := context.WithCancel(ctx)
+	defer wake()
+	s.ctx = ctx
+	s.mu.Lock()
+	s.wake = wake
+	s.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { _ = s.client.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	defer s.hangUp()
+	if err := s.login(ctx); err != nil {
+		return ended(err)
+	}
+	return ended(s.converse(ctx))
+}
+
+// ended is the error of Serve: none for a client that left as clients leave.
+func ended(err error) error {
+	if errors.Is(err, errGoodbye) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// converse serves statements until somebody ends it.
+func (s *Session) converse(ctx context.Context) error {
+	s.enter(router.Idle)
+	for {
+		if err := s.parting(); err != nil {
+			return err
+		}
+		var err error
+		if len(s.client.bytes) == 0 || s.turn() {
+			err = s.client.serve(s.turn)
+		}
+		switch {
+		case s.ended != nil:
+			return s.ended
+		case s.leave != nil:
+			outside := s.leave
+			s.leave = nil
+			if err := outside(); err != nil {
+				return err
+			}
+		case err != nil && ctx.Err() == nil && isTimeout(err) && s.parting() == nil:
+			_ = s.client.conn.SetReadDeadline(time.Time{}) // somebody only looked whether it is idle
+		case err != nil:
+			return errors.Join(s.parting(), err)
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
+// parting ends an idle session that was told to end: it says why to the client.
+func (s *Session) parting() error {
+	s.mu.Lock()
+	why := s.closing
+	if why == nil && s.transaction == route.NoTransaction {
+		why = s.goodbye
+	}
+	s.mu.Unlock()
+	if why == nil {
+		return nil
+	}
+	_ = s.client.conn.SetDeadline(time.Now().Add(time.Second))
+	e := wire.Err{Code: why.Code, State: why.State, Message: why.Message}
+	packet, _ := wire.AppendPacket(nil, e.Append(nil), 0)
+	_ = s.client.write(packet)
+	return errGoodbye
+}
+
+// hangUp closes everything.
+func (s *Session) hangUp() {
+	s.mu.Lock()
+	s.running = nil
+	s.mu.Unlock()
+	_ = s.client.conn.Close()
+	s.client.drop()
+	s.dropServers()
+}
+
+func (s *Session) dropServers() {
+	if s.writer != nil {
+		s.writer.close()
+	}
+	if s.reader != nil {
+		s.reader.close()
+	}
+	s.writer, s.reader, s.last = nil, nil, nil
+}

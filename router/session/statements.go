@@ -1,0 +1,198 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// latest is the id by which MariaDB's clients mean the statement prepared last.
+const latest = 0xffffffff
+
+// statement is one that the client has prepared.
+type statement struct {
+	id     uint32 // the client's
+	sql    []byte
+	class  route.Class
+	params uint16
+	types  []byte // of the parameters, as last sent
+	cursor *server
+}
+
+// prepare is COM_STMT_PREPARE. The text is prepared where it would most likely
+// have to be: at the writer; at a reader when it is first executed there.
+func (s *Session) prepare(sql []byte) {
+	s.req.sql = sql
+	c := route.Classify(sql, s.mode())
+	s.lastID++
+	if s.lastID == latest {
+		s.lastID = 1
+	}
+	s.statements[s.lastID] = &statement{id: s.lastID, sql: bytes.Clone(sql), class: c}
+	s.req.class = route.Class{Kind: route.Ask, Rule: c.Rule}
+	id := s.lastID
+	s.run()
+	if st := s.statements[id]; st != nil && !s.isPrepared(id) {
+		delete(s.statements, id)
+	}
+}
+
+func (s *Session) isPrepared(id uint32) bool {
+	return s.writer != nil && s.writer.prepared[id] != nil || s.reader != nil && s.reader.prepared[id] != nil
+}
+
+// registered takes a server's good answer to the client's COM_STMT_PREPARE.
+func (s *Session) registered(srv *server, p []byte) {
+	answer, err := wire.ParsePrepared(p)
+	st := s.statements[s.lastID]
+	if err != nil || st == nil {
+		return
+	}
+	st.params = answer.Params
+	srv.prepared[st.id] = &prepared{id: answer.ID}
+}
+
+// find is the statement that the request is about.
+func (s *Session) find() *statement {
+	id, ok := wire.StatementID(s.req.payload())
+	if !ok {
+		return nil
+	}
+	if id == latest {
+		id = s.lastID
+	}
+	return s.statements[id]
+}
+
+// unknown answers that there is no such statement.
+func (s *Session) unknown() {
+	s.refuse(1243, "HY000", "Unknown prepared statement handler given to "+s.req.command.String())
+}
+
+// execute is COM_STMT_EXECUTE.
+func (s *Session) execute() {
+	st := s.find()
+	if st == nil {
+		s.unknown()
+		return
+	}
+	s.req.stmt, s.req.sql, s.req.class = st, st.sql, st.class
+	if s.req.command == wire.ComStmtExecute && wire.Cursor(s.req.payload()) {
+		// The rows wait on that server until they are fetched or the cursor is closed.
+		s.req.class.Hint = route.ToWriter
+		s.req.class.Pins |= route.Cursor
+	}
+	s.run()
+	s.pins &^= route.LongData
+}
+
+// ready makes sure that the statement is prepared on that server, and writes its
+// id there, and the types of its parameters if the server does not know them, into
+// the request.
+func (s *Session) ready(srv *server) error {
+	st := s.req.stmt
+	on := srv.prepared[st.id]
+	if on == nil {
+		a, err := srv.ask(wire.ComStmtPrepare, st.sql)
+		if err != nil {
+			return err
+		}
+		answer, err := wire.ParsePrepared(a.first)
+		if err != nil {
+			return err
+		}
+		if answer.Params != st.params {
+			return errors.New("the statement has another number of parameters on " + srv.conn.Target.Name)
+		}
+		on = &prepared{id: answer.ID}
+		srv.prepared[st.id] = on
+	}
+	p := s.req.payload()
+	if s.req.command == wire.ComStmtExecute && len(s.req.packet) < wire.MaxPayload {
+		types, at, none, ok := wire.ExecuteTypes(p, st.params)
+		switch {
+		case !ok:
+		case none && !on.typed && st.types != nil:
+			filled := wire.AppendExecuteWithTypes(nil, p, at, st.types)
+			s.req.packet, _ = wire.AppendPacket(nil, filled, 0)
+			on.typed = true
+		case len(types) > 0:
+			if !bytes.Equal(types, st.types) {
+				st.types = bytes.Clone(types)
+			}
+			on.typed = true
+		}
+	}
+	wire.SetStatementID(s.req.payload(), on.id)
+	return nil
+}
+
+// about is a command about a statement that is not executed by it.
+func (s *Session) about() {
+	st := s.find()
+	c := s.req.command
+	if st == nil {
+		if c != wire.ComStmtClose && c != wire.ComStmtLongData {
+			s.unknown()
+		}
+		return
+	}
+	switch c {
+	case wire.ComStmtClose:
+		s.closeStatement(st)
+	case wire.ComStmtLongData:
+		s.req.stmt = st
+		s.req.class = route.Class{Kind: route.Ask, Rule: st.class.Rule}
+		s.longData()
+	default: // fetch, reset
+		s.onWriter(st)
+	}
+}
+
+// longData is COM_STMT_SEND_LONG_DATA: no answer, not even an error.
+func (s *Session) longData() {
+	srv, err := s.toWriter(s.ctx)
+	if err == nil {
+		err = s.ready(srv)
+	}
+	if err != nil {
+		return // the execution will say it
+	}
+	s.pins |= route.LongData
+	s.exchange(srv)
+}
+
+// onWriter sends a command about a statement to the writer, where its cursor is.
+func (s *Session) onWriter(st *statement) {
+	s.req.stmt, s.req.class = st, route.Class{Kind: route.Ask, Rule: st.class.Rule}
+	if s.req.command == wire.ComStmtReset {
+		s.req.class.Frees = route.Cursor | route.LongData
+		if !s.isPrepared(st.id) {
+			s.fine()
+			return
+		}
+	}
+	s.run()
+	if s.req.command == wire.ComStmtFetch && s.status.Has(wire.LastRowSent) {
+		s.pins &^= route.Cursor
+	}
+}
+
+// closeStatement closes it wherever it is prepared.
+func (s *Session) closeStatement(st *statement) {
+	for _, srv := range []*server{s.writer, s.reader} {
+		if srv == nil || srv.prepared[st.id] == nil {
+			continue
+		}
+		packet := bytes.Clone(s.req.packet)
+		wire.SetStatementID(packet[wire.HeaderSize:], srv.prepared[st.id].id)
+		delete(srv.prepared, st.id)
+		if err := srv.link.write(packet); err != nil {
+			s.lose(srv)
+		}
+	}
+	delete(s.statements, st.id)
+	s.pins &^= route.Cursor
+}

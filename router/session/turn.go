@@ -1,0 +1,218 @@
+package session
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/lexer"
+	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/tally"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// request is one command of the client, while it is worked on.
+type request struct {
+	packet  []byte // with headers; a part of the client's inbox, or made of it
+	command wire.Command
+	sql     []byte // of a query; of a prepared statement its text
+	class   route.Class
+	stmt    *statement // of the commands about one
+
+	why     string
+	began   time.Time
+	held    time.Duration
+	retried bool
+	sent    int
+}
+
+// payload is the packet without the header of its first part.
+func (r *request) payload() []byte { return r.packet[wire.HeaderSize:] }
+
+// turn works on every command that is whole in the inbox. It is false when the
+// conversation must leave the poller.
+func (s *Session) turn() bool {
+	for {
+		packet := s.whole()
+		if packet == nil {
+			return true
+		}
+		s.req = request{packet: packet, command: wire.Command(packet[wire.HeaderSize]), began: time.Now()}
+		s.enter(router.Running)
+		s.command()
+		s.client.used(len(packet))
+		if s.leave != nil {
+			return false
+		}
+		s.enter(router.Idle)
+		if s.ended == nil {
+			s.ended = s.parting()
+		}
+		if s.ended != nil {
+			return false
+		}
+		if len(s.client.bytes) == 0 {
+			return true
+		}
+	}
+}
+
+// whole is the first command of the inbox with all its packets, nil if there is
+// more to come.
+func (s *Session) whole() []byte {
+	b := s.client.bytes
+	at := 0
+	for {
+		n, _, ok := wire.Header(b[at:])
+		if !ok || len(b) < at+wire.HeaderSize+n {
+			return nil
+		}
+		at += wire.HeaderSize + n
+		if n < wire.MaxPayload {
+			break
+		}
+	}
+	if at == wire.HeaderSize { // an empty packet is no command
+		s.client.used(at)
+		return s.whole()
+	}
+	return b[:at]
+}
+
+// command does what the client asks.
+func (s *Session) command() {
+	p := s.req.payload()
+	switch s.req.command {
+	case wire.ComQuery:
+		s.query(p[1:])
+	case wire.ComStmtPrepare:
+		s.prepare(p[1:])
+	case wire.ComStmtExecute, wire.ComStmtBulkExecute:
+		s.execute()
+	case wire.ComStmtFetch, wire.ComStmtReset, wire.ComStmtLongData, wire.ComStmtClose:
+		s.about()
+	case wire.ComQuit:
+		s.ended = errGoodbye
+	case wire.ComPing:
+		s.fine()
+	case wire.ComInitDB:
+		s.simple(route.Class{Kind: route.Use, Rule: route.RuleUse})
+	case wire.ComResetConnection:
+		s.resetConnection()
+	case wire.ComChangeUser:
+		login := bytes.Clone(p[1:])
+		s.leave = func() error { return s.changeUser(login) }
+	case wire.ComProcessKill:
+		s.killByNumber(p)
+	case wire.ComSetOption:
+		s.option = bytes.Clone(p[1:])
+		s.simple(route.Class{Kind: route.Ask, Rule: route.RuleShowHere})
+	case wire.ComBinlogDump, wire.ComBinlogDumpGTID, wire.ComRegisterReplica, wire.ComTableDump, wire.ComClone:
+		s.refuse(1227, "42000", s.req.command.String()+" does not go through the router: connect to a database host itself")
+	default:
+		s.simple(route.Class{Kind: route.Ask, Rule: route.RuleShowHere, Commits: true, Opaque: true})
+	}
+}
+
+// mode is how the session's statements are read.
+func (s *Session) mode() lexer.Mode {
+	var m lexer.Mode
+	if s.status.Has(wire.NoBackslashEscapes) {
+		m |= lexer.NoBackslash
+	}
+	if s.ansi {
+		m |= lexer.AnsiQuotes
+	}
+	if s.multibyte {
+		m |= lexer.Multibyte
+	}
+	return m
+}
+
+// query is COM_QUERY.
+func (s *Session) query(sql []byte) {
+	if s.caps.Has(wire.QueryAttributes) {
+		rest, ok := wire.SkipAttributes(sql)
+		if !ok {
+			s.refuse(1835, "HY000", "Malformed communication packet")
+			return
+		}
+		sql = rest
+	}
+	s.req.sql = sql
+	s.req.class = route.Classify(sql, s.mode())
+	if s.req.class.Kind == route.Kill && s.killed() {
+		return
+	}
+	s.run()
+}
+
+// simple is a command without text that goes to the writer.
+func (s *Session) simple(c route.Class) {
+	s.req.class = c
+	s.run()
+}
+
+// situation is the session as route wants it.
+func (s *Session) situation() route.Session {
+	return route.Session{
+		Mode: modes[s.info.Mode], Transaction: s.transaction, Autocommit: s.status.Has(wire.Autocommit),
+		Strict: s.strict || s.next, Pins: s.pins,
+	}
+}
+
+var modes = map[router.Mode]route.Mode{router.WriterOnly: route.WriterOnly, router.ReaderOnly: route.ReaderOnly}
+
+// run decides where the request goes, and sends it there.
+func (s *Session) run() {
+	r := &s.req
+	d := route.Decide(r.class, s.situation())
+	r.why = d.Why
+	if d.Target == route.Refused {
+		s.refuse(1290, "HY000", "the router does not run this: "+d.Why)
+		return
+	}
+	srv, err := s.acquire(s.ctx, d.Target)
+	if err == nil && r.stmt != nil {
+		err = s.ready(srv)
+	}
+	if err != nil {
+		s.cannot(err)
+		return
+	}
+	s.exchange(srv)
+}
+
+// fine answers OK.
+func (s *Session) fine() {
+	ok := wire.OK{Status: s.status &^ wire.SessionStateChanged}
+	s.answer(ok.Append(s.out[:0], s.caps), tally.Router, "", 0)
+}
+
+// refuse answers ERR.
+func (s *Session) refuse(code uint16, state, message string) {
+	s.answer(refusal(code, state, message), tally.Router, "", code)
+}
+
+// answer sends a payload of the router's own, as the whole answer.
+func (s *Session) answer(payload []byte, t tally.Target, host string, code uint16) {
+	packet, _ := wire.AppendPacket(nil, payload, 1)
+	if err := s.client.write(packet); err != nil {
+		s.ended = err
+	}
+	s.req.sent += len(packet)
+	s.tally(t, host, code)
+}
+
+// tally brings the request to the board.
+func (s *Session) tally(t tally.Target, host string, code uint16) {
+	r := &s.req
+	if s.info.Board == nil || s.info.Counts == nil {
+		return
+	}
+	s.info.Counts.Bytes(len(r.packet), r.sent)
+	s.info.Board.Ended(s.info.Counts, &tally.Statement{
+		Session: s.info.ID, User: s.who.User, Schema: s.schema, SQL: r.sql, Target: t, Host: host, Why: r.why,
+		Took: time.Since(r.began), Held: r.held, Code: code, Retried: r.retried,
+	})
+}
