@@ -39,6 +39,9 @@ func (r *Router) Reload(next Config) (Change, error) {
 	next = next.keep(now)
 	r.config.Store(&next)
 	r.gate.tune(next.Limits)
+	if r.opt.Reloaded != nil {
+		r.opt.Reloaded(next)
+	}
 	return c, nil
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	// Normal writes a statement without its literals, for digests and the slow log;
 	// mode is that of tally.Statement.
 	Normal func(sql []byte, mode uint8) string
+	// Reloaded is told each configuration that counts from now on; it may be nil.
+	Reloaded func(Config)
 	// Beside runs as long as there are sessions: it follows the cluster. It returns
 	// when its context ends, or with what cannot be mended, which ends the router.
 	Beside func(context.Context) error

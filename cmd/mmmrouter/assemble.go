@@ -2,13 +2,178 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mmm-ha/mmm/internal/dbops"
+	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/auth"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/follow"
+	"github.com/mmm-ha/mmm/router/lexer"
+	"github.com/mmm-ha/mmm/router/pick"
+	"github.com/mmm-ha/mmm/router/session"
 )
 
+// parts are what a router is made of, and the configuration that counts now.
+type parts struct {
+	config   atomic.Pointer[router.Config]
+	follower *follow.Follower
+	picker   *pick.Picker
+	holder   *session.Holder
+	accounts *auth.Loader
+	servers  backend.TLS
+}
+
 // assemble puts together what a router is made of.
-func assemble(_ context.Context, _ router.Config, _ *slog.Logger) (router.Options, error) {
-	return router.Options{}, errors.New("this build cannot speak to clients yet")
+func assemble(_ context.Context, cfg router.Config, log *slog.Logger) (router.Options, error) {
+	certs, err := cfg.Etcd.Certs()
+	if err != nil {
+		return router.Options{}, err
+	}
+	client, err := store.Open(context.Background(), store.Options{Endpoints: cfg.Etcd.Endpoints, Cluster: cfg.Cluster, TLS: certs, Log: log})
+	if err != nil {
+		return router.Options{}, err
+	}
+	p := &parts{picker: pick.New(time.Now, rand.IntN), holder: session.NewHolder(holdLimits(cfg))}
+	p.config.Store(&cfg)
+	p.follower = follow.New(follow.Options{Client: client, Log: log, MaxLag: cfg.Readers.MaxLag.D()})
+	if p.servers, err = serversTLS(cfg.Backend); err != nil {
+		return router.Options{}, err
+	}
+	if p.accounts, err = p.loader(cfg, log); err != nil {
+		return router.Options{}, err
+	}
+	keys, err := auth.NewKeyPair()
+	if err != nil {
+		return router.Options{}, err
+	}
+	talk := session.New(session.Options{
+		Log: log, Follow: p.follower, Picker: p.picker, Accounts: p.accounts, Keys: keys, Holder: p.holder,
+		Servers: func() backend.TLS { return p.servers }, Rules: p.rules,
+	})
+	return router.Options{
+		Config: cfg, Log: log, Conversation: talk, Cluster: p.cluster, Normal: normal, Reloaded: p.reloaded,
+		Beside: func(ctx context.Context) error {
+			defer func() { _ = client.Close() }()
+			group, ctx := errgroup.WithContext(ctx)
+			group.Go(func() error { return p.follower.Run(ctx) })
+			group.Go(func() error { return p.accounts.Run(ctx) })
+			return group.Wait()
+		},
+	}, nil
+}
+
+// normal writes a statement without its literals.
+func normal(sql []byte, mode uint8) string {
+	return string(lexer.AppendDigest(nil, sql, lexer.Mode(mode)))
+}
+
+func (p *parts) reloaded(cfg router.Config) {
+	p.config.Store(&cfg)
+	p.holder.SetLimits(holdLimits(cfg))
+}
+
+func holdLimits(cfg router.Config) session.HoldLimits {
+	return session.HoldLimits{Time: cfg.Hold.Time.D(), Statements: cfg.Hold.Statements, Bytes: int(cfg.Hold.Bytes)}
+}
+
+var writerReads = map[router.WriterReads]session.WriterReads{
+	router.WriterNever: session.Never, router.WriterFallback: session.IfNoReader, router.WriterAlways: session.AlwaysToo,
+}
+
+// rules are what the configuration says now.
+func (p *parts) rules() session.Rules {
+	cfg := p.config.Load()
+	return session.Rules{
+		Writer: writerReads[cfg.Readers.Writer], OwnReads: cfg.Consistency == router.ConsistencySession,
+		AllReads: cfg.Consistency == router.ConsistencyGlobal,
+	}
+}
+
+// loader reads users from the file, or from the writer.
+func (p *parts) loader(cfg router.Config, log *slog.Logger) (*auth.Loader, error) {
+	opt := auth.LoaderOptions{File: cfg.Users.File, Log: log}
+	if cfg.Users.PasswordFile != "" {
+		text, err := os.ReadFile(cfg.Users.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("users.passwordFile: %w", err)
+		}
+		password := strings.TrimRight(string(text), "\r\n")
+		opt.Source = func(ctx context.Context, each func(user, host, privileges string)) error {
+			v := p.follower.View()
+			if v.Writer.Name == "" {
+				return errors.New("there is no writer to read users from: " + v.Why)
+			}
+			from := dbops.AccountServer{Address: v.Writer.Address, User: cfg.Users.Account, Password: password}
+			if p.servers.Mode == backend.TLSRequire || p.servers.Mode == backend.TLSVerify {
+				from.TLS = p.tlsTo(v.Writer.Address)
+			}
+			return dbops.ReadAccounts(ctx, from, each)
+		}
+	}
+	return auth.NewLoader(opt)
+}
+
+func (p *parts) tlsTo(a netip.AddrPort) *tls.Config {
+	c := p.servers.Config.Clone()
+	c.ServerName = a.Addr().String()
+	c.InsecureSkipVerify = p.servers.Mode != backend.TLSVerify
+	return c
+}
+
+// serversTLS is how servers are spoken to.
+func serversTLS(b router.BackendTLS) (backend.TLS, error) {
+	t := backend.TLS{Mode: backend.TLSMode(b.TLS)}
+	if b.TLS == router.BackendOff || b.TLS == "" {
+		return t, nil
+	}
+	t.Config = &tls.Config{MinVersion: tls.VersionTLS12}
+	if b.CA != "" {
+		pem, err := os.ReadFile(b.CA)
+		if err != nil {
+			return t, fmt.Errorf("backend.ca: %w", err)
+		}
+		t.Config.RootCAs = x509.NewCertPool()
+		if !t.Config.RootCAs.AppendCertsFromPEM(pem) {
+			return t, fmt.Errorf("backend.ca: %s holds no certificate", b.CA)
+		}
+	}
+	if b.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(b.Cert, b.Key)
+		if err != nil {
+			return t, fmt.Errorf("backend.cert: %w", err)
+		}
+		t.Config.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
+
+// cluster is the view as the router's pages show it.
+func (p *parts) cluster() router.Cluster {
+	v := p.follower.View()
+	statements, bytes := p.holder.Waiting()
+	c := router.Cluster{
+		Epoch: int64(v.Epoch), Writer: v.Writer.Name, Address: v.Writer.Address, Fresh: p.follower.Fresh(), Held: v.Held, Problem: v.Why,
+		HeldStatements: statements, HeldBytes: int64(bytes),
+	}
+	for _, r := range v.Readers {
+		busy, _, average := p.picker.Load(r.Name).Now()
+		c.Readers = append(c.Readers, router.ReaderState{
+			Host: r.Name, Address: r.Address, Eligible: true, Lag: r.Lag, Latency: average, InFlight: int(busy),
+		})
+	}
+	return c
 }
