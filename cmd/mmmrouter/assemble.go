@@ -78,7 +78,7 @@ func assemble(_ context.Context, cfg router.Config, log *slog.Logger) (router.Op
 
 // normal writes a statement without its literals.
 func normal(sql []byte, mode uint8) string {
-	return string(lexer.AppendDigest(nil, sql, lexer.Mode(mode)))
+	return lexer.Normal(sql, lexer.Mode(mode))
 }
 
 func (p *parts) reloaded(cfg router.Config) {

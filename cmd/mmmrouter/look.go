@@ -302,7 +302,7 @@ they are, with what stands in them: mind who looks over your shoulder.`,
 				return err
 			}
 			defer func() { _ = body.Close() }()
-			return follow(cmd.OutOrStdout(), body, raw)
+			return keepUp(cmd.OutOrStdout(), body, raw)
 		},
 	}
 	a.define(cmd)
@@ -314,7 +314,7 @@ they are, with what stands in them: mind who looks over your shoulder.`,
 // longestLine bounds one statement of a trace.
 const longestLine = 64 << 20
 
-func follow(out io.Writer, body io.Reader, raw bool) error {
+func keepUp(out io.Writer, body io.Reader, raw bool) error {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, longestLine)
 	for lines.Scan() {
