@@ -40,8 +40,8 @@ test-short: ## Run the tests that need neither root nor servers.
 check: ## Format, vet, lint, and see that go.mod and the generated pages are fresh.
 	@scripts/check.sh
 
-docs: ## Write the generated pages (docs/states.md, docs/keys.md, docs/rules.md) anew.
-	@$(GO) test . ./topology ./internal/store -run 'Fresh|UpToDate' -rewrite
+docs: ## Write the generated pages (docs/states.md, docs/keys.md, docs/rules.md, docs/routing.md) anew.
+	@$(GO) test . ./topology ./internal/store ./router/route -run 'Fresh|UpToDate' -rewrite
 
 model: ## Explore the protocol: one fault at every moment, and its rules taken out one by one (under a minute).
 	@$(GO) run ./cmd/mmmlab model $(if $(ONLY),--only '$(ONLY)' --trace)
