@@ -7,8 +7,10 @@
 //	command.go    the commands, and the numbers of statuses
 //	greeting.go   the server's first packet
 //	login.go      the client's answer, and COM_CHANGE_USER
+//	question.go   what a server asks before it lets a client in
 //	result.go     OK, EOF and ERR
 //	track.go      what a server says of its session in an OK
 //	statement.go  prepared statements
+//	attributes.go query attributes, and the text after them
 //	walker.go     where an answer ends
 package wire

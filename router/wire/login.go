@@ -118,7 +118,8 @@ func (l Login) Append(dst []byte) []byte {
 	case l.Capabilities.Has(PluginAuthLenenc):
 		dst = appendString(dst, l.Answer)
 	case l.Capabilities.Has(SecureConnection):
-		dst = append(append(dst, byte(len(l.Answer))), l.Answer...)
+		answer := l.Answer[:min(len(l.Answer), 255)] // its length has one byte: a longer one is wrong anyway
+		dst = append(append(dst, byte(len(answer))), answer...)
 	default:
 		dst = append(append(dst, l.Answer...), 0)
 	}
@@ -171,8 +172,18 @@ func ParseChangeUser(p []byte, caps Capability) (Login, error) {
 	return l, nil
 }
 
-// AppendAuthSwitch appends a question for another plugin's answer.
-func AppendAuthSwitch(dst []byte, plugin string, data []byte) []byte {
-	dst = append(append(append(dst, 0xfe), plugin...), 0)
-	return append(append(dst, data...), 0)
+// AppendChangeUser appends a COM_CHANGE_USER with its byte, by the capabilities
+// of the connection.
+func (l Login) AppendChangeUser(dst []byte, caps Capability) []byte {
+	dst = append(append(append(dst, byte(ComChangeUser)), l.User...), 0)
+	answer := l.Answer[:min(len(l.Answer), 255)] // its length has one byte: a longer one is wrong anyway
+	dst = append(append(dst, byte(len(answer))), answer...)
+	dst = append(append(dst, l.Schema...), 0, l.Charset, 0)
+	if caps.Has(PluginAuth) {
+		dst = append(append(dst, l.Plugin...), 0)
+	}
+	if caps.Has(ConnectAttrs) {
+		dst = appendString(dst, l.Attributes)
+	}
+	return dst
 }

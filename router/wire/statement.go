@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Prepared is a server's good answer to COM_STMT_PREPARE.
 type Prepared struct {
@@ -25,6 +28,13 @@ func ParsePrepared(p []byte) (Prepared, error) {
 	}, nil
 }
 
+// Append appends it.
+func (s Prepared) Append(dst []byte) []byte {
+	dst = appendUint32(append(dst, markOK), s.ID)
+	dst = appendUint16(appendUint16(dst, s.Columns), s.Params)
+	return appendUint16(append(dst, 0), s.Warnings)
+}
+
 // SetPreparedID writes another id into such a payload.
 func SetPreparedID(p []byte, id uint32) { binary.LittleEndian.PutUint32(p[1:], id) }
 
@@ -47,26 +57,43 @@ const executeHead = 10
 // Cursor reports whether a COM_STMT_EXECUTE asks for a cursor.
 func Cursor(p []byte) bool { return len(p) > 5 && p[5]&0x07 != 0 }
 
-// ExecuteTypes finds, in the payload of a COM_STMT_EXECUTE with that many
-// parameters, the types that it brings: two bytes for each parameter. at is where
-// they stand or would stand. none: it brings none, and the server uses those of
-// the execution before. It is false for what cannot be read so, as with query
-// attributes.
+// named is the flag by which a client with QueryAttributes says that it gives the
+// number of parameters, attributes among them, and names.
+const named = 0x08
+
+// ExecuteTypes finds, in the payload of a COM_STMT_EXECUTE of a statement with
+// that many parameters, the types that it brings: two bytes for each parameter,
+// and its name where the client gives names. at is where they stand or would
+// stand. none: it brings none, and the server uses those of the execution before.
+// It is false for what cannot be read so.
 func ExecuteTypes(p []byte, params uint16) (types []byte, at int, none, ok bool) {
-	if params == 0 {
-		return nil, len(p), false, len(p) >= executeHead
+	if len(p) < executeHead {
+		return nil, 0, false, false
 	}
-	at = executeHead + (int(params)+7)/8 + 1
+	n, b := int(params), p[executeHead:]
+	names := p[5]&named != 0
+	if names {
+		count, rest, whole := readInt(b)
+		if !whole || count < uint64(params) || count > math.MaxUint16 {
+			return nil, 0, false, false
+		}
+		n, b = int(count), rest
+	}
+	if n == 0 {
+		return nil, len(p), false, true
+	}
+	at = len(p) - len(b) + (n+7)/8 + 1
 	if len(p) < at {
 		return nil, 0, false, false
 	}
 	if p[at-1] == 0 {
 		return nil, at, true, true
 	}
-	if len(p) < at+2*int(params) {
+	types, _, ok = readTypes(p[at:], n, names)
+	if !ok {
 		return nil, 0, false, false
 	}
-	return p[at : at+2*int(params)], at, false, true
+	return types, at, false, true
 }
 
 // AppendExecuteWithTypes appends a COM_STMT_EXECUTE that brought no types (at is
