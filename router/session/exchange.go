@@ -41,6 +41,10 @@ func (s *Session) relayAnswer(srv *server, err error) {
 			return
 		}
 		n, e := w.Walk(srv.link.bytes)
+		if w.Broken { // what comes next could be taken for the answer to another statement
+			err = wire.ErrMalformed
+			continue
+		}
 		if e == wire.More {
 			if s.pass(srv, srv.link.bytes[:n], n) != nil {
 				return

@@ -62,6 +62,9 @@ func (s *server) ask(c wire.Command, text []byte) (answer, error) {
 			return a, err
 		}
 		n, e := s.walker.Walk(s.link.bytes)
+		if s.walker.Broken {
+			return a, wire.ErrMalformed
+		}
 		body = append(body, s.link.bytes[:n]...)
 		body = append(body, s.walker.Packet...)
 		if e == wire.End {

@@ -15,18 +15,18 @@ type Attributes struct {
 	index  int
 }
 
-// SplitQuery splits the payload of a COM_QUERY, which begins with the byte of the
-// command, into the attributes and the text of the statement. Both are parts of p.
-func SplitQuery(p []byte, caps Capability) (Attributes, []byte, error) {
+// SkipAttributes finds the text of a COM_QUERY behind its query attributes. p
+// begins after the byte of the command.
+func SkipAttributes(p []byte) (text []byte, ok bool) {
+	_, text, err := SplitAttributes(p)
+	return text, err == nil
+}
+
+// SplitAttributes splits what follows the byte of a COM_QUERY with QueryAttributes
+// into them and the text of the statement. Both are parts of p.
+func SplitAttributes(p []byte) (Attributes, []byte, error) {
 	var a Attributes
-	if len(p) == 0 {
-		return a, nil, malformed("a query without a byte")
-	}
-	b := p[1:]
-	if !caps.Has(QueryAttributes) {
-		return a, b, nil
-	}
-	count, b, ok := readInt(b)
+	count, b, ok := readInt(p)
 	if !ok || count > math.MaxUint16 {
 		return a, nil, malformed("a query whose attributes have no number")
 	}

@@ -215,15 +215,14 @@ func TestTypesOfTheFirstExecutionAreWrittenIntoALaterOne(t *testing.T) {
 }
 
 func TestAttributesAreSkippedToTheTextOfAQuery(t *testing.T) {
-	plain := AppendQuery(nil, "SELECT 1", 0)
-	if _, got, err := SplitQuery(plain, 0); err != nil || string(got) != "SELECT 1" {
+	if got := AppendQuery(nil, "SELECT 1", 0); string(got) != "\x03SELECT 1" {
+		t.Errorf("%q", got)
+	}
+	if a, got, err := SplitAttributes(AppendQuery(nil, "SELECT 2", QueryAttributes)[1:]); err != nil || string(got) != "SELECT 2" || a.n != 0 {
 		t.Errorf("%q, %v", got, err)
 	}
-	if a, got, err := SplitQuery(AppendQuery(nil, "SELECT 2", QueryAttributes), QueryAttributes); err != nil || string(got) != "SELECT 2" || a.n != 0 {
-		t.Errorf("%q, %v", got, err)
-	}
-	p := []byte("\x03\x03\x01\x02\x01" + "\xfe\x00\x04mode" + "\x06\x00\x04null" + "\x08\x00\x01n" + "\x06writer" + "12345678" + "SELECT 3")
-	a, got, err := SplitQuery(p, QueryAttributes)
+	p := []byte("\x03\x01\x02\x01" + "\xfe\x00\x04mode" + "\x06\x00\x04null" + "\x08\x00\x01n" + "\x06writer" + "12345678" + "SELECT 3")
+	a, got, err := SplitAttributes(p)
 	if err != nil || string(got) != "SELECT 3" {
 		t.Fatalf("%q, %v", got, err)
 	}
@@ -235,7 +234,7 @@ func TestAttributesAreSkippedToTheTextOfAQuery(t *testing.T) {
 		t.Errorf("%q", all)
 	}
 	for n := range len(p) - len("SELECT 3") {
-		if _, _, err := SplitQuery(p[:n], QueryAttributes); err == nil {
+		if _, _, err := SplitAttributes(p[:n]); err == nil {
 			t.Errorf("%d bytes are taken for a query", n)
 		}
 	}
@@ -244,7 +243,7 @@ func TestAttributesAreSkippedToTheTextOfAQuery(t *testing.T) {
 func TestHotPathAllocatesNothing(t *testing.T) {
 	p := OK{Status: Autocommit, Info: []byte("x"), Tracked: Tracked("\x00\x0d\x0aautocommit\x01\x31")}.Append(nil, capsNew)
 	whole, _ := AppendPacket(nil, p, 1)
-	execute, query := executeOf(true, true), []byte("\x03\x01\x01\x00\x01\xfe\x00\x01n\x01vSELECT 3")
+	execute, query := executeOf(true, true), []byte("\x01\x01\x00\x01\xfe\x00\x01n\x01vSELECT 3")
 	work := make([]byte, 0, 200)
 	if n := testing.AllocsPerRun(100, func() {
 		ok, _ := ParseOK(p, capsNew)
@@ -256,7 +255,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 		work = append(work[:0], whole...)
 		_ = Untrack(work, capsNew)
 		_, _, _, _ = ExecuteTypes(execute, 2)
-		_, _, _ = SplitQuery(query, QueryAttributes)
+		_, _, _ = SplitAttributes(query)
 		work, _ = AppendPacket(work[:0], query, 0)
 		_ = ok.Append(work[:0], 0)
 	}); n > 0 {

@@ -98,7 +98,7 @@ func FuzzStatement(f *testing.F) {
 		f.Add(executeOf(false, names), uint16(2))
 	}
 	f.Add(Prepared{ID: 1, Columns: 2, Params: 3}.Append(nil), uint16(0))
-	f.Add([]byte("\x03\x01\x01\x00\x01\xfe\x00\x01n\x01vSELECT 3"), uint16(1))
+	f.Add([]byte("\x01\x01\x00\x01\xfe\x00\x01n\x01vSELECT 3"), uint16(1))
 	f.Fuzz(func(t *testing.T, b []byte, params uint16) {
 		_, _ = ParsePrepared(b)
 		_, _ = KillID(b)
@@ -115,7 +115,7 @@ func FuzzStatement(f *testing.F) {
 		} else if ok && at+len(types) > len(b) {
 			t.Fatal("types beyond the end")
 		}
-		a, _, err := SplitQuery(b, QueryAttributes)
+		a, _, err := SplitAttributes(b)
 		n := 0
 		for _, _, more := a.Next(); more; _, _, more = a.Next() {
 			n++
