@@ -13,7 +13,7 @@ func TestWhatWasPromisedIsNotDone(t *testing.T) {
 	still := []Kind{PlaceBid, Fetch, Campaign, Adopt, Retake, BecomeSource, OpenDoor, Follow, Reattach, SetSemi, StopForOrder}
 	rapid.Check(t, func(t *rapid.T) {
 		v := aView(t)
-		v.Failsafe = Failsafe{Run: time.Millisecond, Claim: time.Millisecond, To: "db9"}
+		v.Failsafe = Failsafe{Run: time.Millisecond, Claim: time.Millisecond, To: "db9", Etcd: rapid.Bool().Draw(t, "etcd answers again")}
 		for _, a := range Decide(v) {
 			if slices.Contains(still, a.Kind) || a.Kind == ClaimVIP {
 				t.Fatalf("%s: %s", a.Rule, a)
@@ -28,6 +28,20 @@ func TestWhatWasPromisedIsNotDone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestClaimThatWasPromisedAwayIsNotMadeWhenEtcdIsBack: the others may not have
+// reached it yet, and still answer for what they hold (R54).
+func TestClaimThatWasPromisedAwayIsNotMadeWhenEtcdIsBack(t *testing.T) {
+	for _, left := range []time.Duration{0, time.Millisecond} {
+		w := healthyWorld()
+		v := w.view(w.hosts[1], w.cluster())
+		v.Cluster.Claims, v.VIPs = nil, nil
+		v.Failsafe = Failsafe{Etcd: true, Claim: left, To: "db3"}
+		if a, claims := decides(v, ClaimVIP); claims == (left > 0) {
+			t.Errorf("promised for %s, and it decides %v", left, a)
+		}
+	}
 }
 
 // TestWhoMayBeWriterPromisesNoOtherReign: who gives a promise to a writer has

@@ -207,6 +207,7 @@ func (a *agent) begun(act topology.Action) {
 		panic("sim: no hand for action " + string(act.Kind) + " of rule " + act.Rule)
 	}
 	a.w.story("%s: %v [%s: %s]", a.h.name, act, act.Rule, act.Why)
+	a.w.checks.keeps(a.h, act)
 	j := job{Action: act, cluster: a.state.Cluster, probe: a.state.Probe, term: a.state.Term}
 	if act.Kind == topology.PutReign {
 		a.failsafe.wanted = nil // it may name others who must promise, too

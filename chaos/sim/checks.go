@@ -53,8 +53,8 @@ func (c *checks) inherited(t *trx) bool {
 // writable: who opens holds everything that was acknowledged, and nobody else is open.
 func (c *checks) writable(m *mysqld) {
 	c.admits(m.h)
-	if c.restored {
-		return // who saw nothing newer may resume a reign of the copy; nobody acknowledges for it
+	if c.restored && c.ignorant(m, c.opened) {
+		return // it may resume a reign of the copy; nobody acknowledges for it
 	}
 	epoch := m.h.agent.state.Term.Epoch
 	if epoch < c.opened {
@@ -64,6 +64,12 @@ func (c *checks) writable(m *mysqld) {
 	if missing := c.missing(m); missing != "" {
 		c.violated("no acknowledged write lost", "%s opens and lacks %s", m.h.name, missing)
 	}
+}
+
+// ignorant reports whether a host has neither seen nor stored anything of a reign:
+// for it an etcd that was restored shows nothing old (R17).
+func (c *checks) ignorant(m *mysqld, epoch topology.Rev) bool {
+	return max(m.h.disk.highest, m.h.agent.state.Seen.Epoch, m.epochSeen()) < epoch
 }
 
 // missing names the first acknowledged write that a server does not have.
@@ -113,6 +119,30 @@ func (c *checks) admits(h *host) {
 // not either; it may be open, and still nobody acknowledges for it.
 func (c *checks) excused(h *host) bool { return h.paused || c.w.now < h.excused }
 
+// stirs is what a host that promised a reign to keep still must not begin.
+var stirs = []topology.Kind{topology.PlaceBid, topology.Fetch, topology.Campaign, topology.Adopt, topology.Retake, topology.BecomeSource,
+	topology.OpenDoor, topology.Follow, topology.Reattach, topology.SetSemi, topology.StopForOrder}
+
+// keeps: what was promised is kept, whatever etcd shows by then (R49, R54).
+func (c *checks) keeps(h *host, act topology.Action) {
+	p, now := h.promises, h.now()
+	switch {
+	case p.reign > now && slices.Contains(stirs, act.Kind):
+		c.violated("promises are kept", "%s promised %s to keep still for %s, and begins %s", h.name, p.to, p.reign-now, act)
+	case p.claim > now && act.Kind == topology.ClaimVIP && !slices.Contains(h.held(), act.VIPs[0]):
+		c.violated("promises are kept", "%s promised %s to claim nothing for %s, and begins %s", h.name, p.to, p.claim-now, act)
+	}
+}
+
+// believed: an operator has looked at an etcd that went back, and everybody heard him.
+func (c *checks) believed() {
+	for _, h := range c.w.hosts {
+		if halt := c.w.etcd.cluster.Hosts[h.id].Value.Halt; halt != nil {
+			c.violated("etcd is believed again", "%s does not: %s", h.name, halt.Why)
+		}
+	}
+}
+
 // answers: a virtual address is answered by one host.
 func (c *checks) answers(h *host, vip netip.Addr) {
 	for _, o := range c.w.hosts {
@@ -128,7 +158,7 @@ func (c *checks) writerKey(wr topology.Entry[topology.Writer]) {
 		return
 	}
 	cl := &c.w.etcd.cluster
-	if wr.Rev <= c.highest && !c.restored {
+	if wr.Rev <= c.highest && !(c.restored && c.ignorant(c.w.hostOf(wr.Value.ID).db, c.highest)) {
 		c.violated("epochs grow", "epoch %d after %d", wr.Rev, c.highest)
 	}
 	c.highest = max(c.highest, wr.Rev)

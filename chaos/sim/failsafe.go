@@ -79,8 +79,10 @@ func (w *wanted) same(o *wanted) bool {
 	return true
 }
 
-func (a *agent) hostOf(id topology.HostID) *host {
-	for _, h := range a.w.hosts {
+func (a *agent) hostOf(id topology.HostID) *host { return a.w.hostOf(id) }
+
+func (w *world) hostOf(id topology.HostID) *host {
+	for _, h := range w.hosts {
 		if h.id == id {
 			return h
 		}

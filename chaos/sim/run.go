@@ -114,6 +114,7 @@ func (w *world) run(o Options, out *Outcome) {
 		w.repair()
 	}
 	w.pass(w.now + 6*time.Second)
+	w.checks.believed()
 	if why := w.stalled(); why != "" && w.checks.broken == "" {
 		out.Stalled = why
 		return
