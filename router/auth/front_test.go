@@ -122,3 +122,77 @@ func TestKeysAreEqualIfUserAndPasswordAre(t *testing.T) {
 		t.Error("another user or password has the same key")
 	}
 }
+
+func TestWhatOnlyServersCanJudgeIsPassedOnThoughThePasswordIsRight(t *testing.T) {
+	native := []Method{{kind: byDouble, double: doubleOf("secret")}}
+	all := host(t, "%")
+	for _, c := range []struct {
+		name     string
+		accounts []Account
+		client   func(*Client)
+		bar      bool
+		want     Do
+	}{
+		{"nothing in the way", []Account{{User: "joe", Host: all, Methods: native}}, nil, false, Accept},
+		{"locked or expired", []Account{{User: "joe", Host: all, Methods: native, Closed: true}}, nil, false, PassOn},
+		{"TLS is asked for", []Account{{User: "joe", Host: all, Methods: native, Need: NeedTLS}}, nil, true, PassOn},
+		{"TLS is there", []Account{{User: "joe", Host: all, Methods: native, Need: NeedTLS}}, func(c *Client) { c.TLS = true }, false, Accept},
+		{"a certificate is asked for", []Account{{User: "joe", Host: all, Methods: native, Need: NeedCertificate}}, func(c *Client) { c.TLS = true }, true, PassOn},
+		{"a certificate is there", []Account{{User: "joe", Host: all, Methods: native, Need: NeedCertificate}}, func(c *Client) { c.TLS, c.Certificate = true, true }, false, Accept},
+		{"anonymous at the same place", []Account{{User: "joe", Host: all, Methods: native}, {Host: all}}, nil, false, Accept},
+		{"anonymous, more specific", []Account{{User: "joe", Host: all, Methods: native}, {Host: host(t, "192.0.2.%")}}, nil, false, PassOn},
+		{"anonymous elsewhere", []Account{{User: "joe", Host: all, Methods: native}, {Host: host(t, "localhost")}}, nil, false, Accept},
+		{"an unknown plugin", []Account{{User: "joe", Host: all, Methods: []Method{{kind: byOther}}}}, nil, false, PassOn},
+		{"no plugin at all", []Account{{User: "joe", Host: all}}, nil, false, PassOn},
+		{"one of two plugins", []Account{{User: "joe", Host: all, Methods: append([]Method{{kind: byOther}}, native...)}}, nil, false, Accept},
+	} {
+		who := joe()
+		if c.client != nil {
+			c.client(&who)
+		}
+		f, v := start(t, NewAccounts(nil, c.accounts), who, "secret")
+		if v.Do != c.want || (f.bar != "") != c.bar {
+			t.Errorf("%s: %s (%s), barred %q", c.name, v.Do, v.Why, f.bar)
+		}
+	}
+}
+
+func TestAnotherUserOnTheConnectionIsProvenAnew(t *testing.T) {
+	a := knows(t, "joe@% secret")
+	f, v := start(t, a, joe(), "secret")
+	if v.Do != Accept {
+		t.Fatal(v.Why)
+	}
+	if v := f.Change(joe()); v.Do != PassOn {
+		t.Errorf("the same user again: %s", v.Do)
+	}
+	f = NewFront(a, f.salt, nil)
+	empty := NewAccounts(nil, []Account{{User: "joe", Host: host(t, "%"), Methods: []Method{{kind: byNothing}}}})
+	if v := f.Change(joe()); v.Do != PassOn {
+		t.Errorf("%s", v.Do)
+	}
+	if v := NewFront(empty, f.salt, nil).Change(joe()); v.Do != PassOn {
+		t.Errorf("an account without password: %s", v.Do)
+	}
+}
+
+func TestClientsThatCannotBeAskedAgainAreToldPlainly(t *testing.T) {
+	old := joe()
+	old.Plugins = false
+	for _, c := range []struct{ password, want string }{
+		{"wrong", "Access denied for user 'joe'@'192.0.2.5' (using password: YES)"},
+		{"", "Access denied for user 'joe'@'192.0.2.5' (using password: NO)"},
+	} {
+		_, v := start(t, knows(t, "joe@% secret"), old, c.password)
+		if e := parseError(v.Send); v.Do != Refuse || e.Text != c.want || e.Number != 1045 || e.State != "28000" {
+			t.Errorf("%s: %v", v.Do, e)
+		}
+	}
+	if _, v := start(t, knows(t, "joe@% secret"), old, "secret"); v.Do != Accept {
+		t.Errorf("the right password: %s", v.Why)
+	}
+	v := NewFront(nil, NewSalt(), nil).Start(joe(), OldPassword, []byte("12345678"))
+	if e := parseError(v.Send); v.Do != Refuse || e.Number != 1251 {
+		t.Errorf("a password of before 4.1: %s, %v", v.Do, e)
+	}
+}

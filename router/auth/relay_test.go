@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 )
 
@@ -95,5 +96,76 @@ func TestAnOKWithoutAQuestionIsNoProof(t *testing.T) {
 	f, _ := start(t, nil, joe(), "any")
 	if m := f.Relay(Channel{}).Step(FromServer, okPacket); !m.Done || m.OK || m.Payload[0] != headERR {
 		t.Errorf("%+v", m)
+	}
+}
+
+func TestAPasswordThatIsNotThatOfTheProofIsNotTaken(t *testing.T) {
+	c := joe()
+	c.TLS = true
+	for said, want := range map[string]bool{"secret": true, "other": false} {
+		f, _ := start(t, nil, c, "any")
+		r := f.Relay(Channel{})
+		salt := NewSalt()
+		r.Step(FromServer, switchTo(CachingSHA2, salt))
+		r.Step(FromClient, answerSHA2("secret", salt))
+		r.Step(FromServer, more(fastDone))
+		if m := r.Step(FromServer, okPacket); m.Done || m.To != FromClient || !bytes.Equal(m.Payload, more(fullNeeded)) {
+			t.Fatalf("the password is not asked for: %+v", m)
+		}
+		m := r.Step(FromClient, append([]byte(said), 0))
+		secret, _ := r.Recover(nil)
+		if m.OK != want || secret.None() == want {
+			t.Errorf("%s: let in %t, secret %t", said, m.OK, !secret.None())
+		}
+	}
+}
+
+func TestPasswordsInClearAreAskedForOverTLSOnly(t *testing.T) {
+	for _, plugin := range []string{ClearPassword, dialog} {
+		for _, c := range []struct{ front, back bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+			who := joe()
+			who.TLS = c.front
+			f, _ := start(t, nil, who, "any")
+			m := f.Relay(Channel{TLS: c.back}).Step(FromServer, switchTo(plugin, nil))
+			if asked := !m.Done; asked != (c.front && c.back) {
+				t.Errorf("%s with TLS at the client %t and the server %t: asked %t", plugin, c.front, c.back, asked)
+			}
+			if e := parseError(m.Payload); m.Done && e.Number != errSecureNeeded {
+				t.Errorf("%s: %v", plugin, e)
+			}
+		}
+	}
+	if _, err := NewBack(ClearSecret("secret"), Channel{}).Step(switchTo(ClearPassword, nil)); err != nil {
+		t.Errorf("the plugin is not left out: %v", err)
+	}
+}
+
+func TestOldPasswordsAreRefused(t *testing.T) {
+	f, _ := start(t, nil, joe(), "any")
+	if m := f.Relay(Channel{}).Step(FromServer, []byte{headSwitch}); !m.Done || m.OK {
+		t.Errorf("%+v", m)
+	}
+	if _, err := NewBack(ClearSecret("secret"), Channel{TLS: true}).Step([]byte{headSwitch}); err == nil {
+		t.Error("a server gets a proof of before 4.1")
+	}
+}
+
+func TestASecretThatDoesNotServeSaysSo(t *testing.T) {
+	secret := onceSecret([20]byte{1})
+	b := NewBack(secret, Channel{TLS: true})
+	if _, _, err := b.Start(Native, NewSalt()); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := b.Step(switchTo(Ed25519, NewSalt()))
+	if err != nil || len(reply.Send) != 0 || reply.Send == nil {
+		t.Fatalf("another plugin of the account may be next: % x, %v", reply.Send, err)
+	}
+	_, err = b.Step(ownError)
+	var server *ServerError
+	if !errors.Is(err, ErrCannot) || !errors.As(err, &server) || server.Text != "the server's own words" {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := NewBack(Secret{}, Channel{}).Start(Native, NewSalt()); !errors.Is(err, ErrCannot) {
+		t.Errorf("with nothing: %v", err)
 	}
 }

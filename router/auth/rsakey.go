@@ -44,13 +44,13 @@ func ReadKeyPair(path string) (*KeyPair, error) {
 	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
 		return keyPair(key)
 	}
-	any, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the key %s: %w", path, err)
 	}
-	key, ok := any.(*rsa.PrivateKey)
+	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("read the key %s: it is %T; caching_sha2_password knows RSA alone", path, any)
+		return nil, fmt.Errorf("read the key %s: it is %T; caching_sha2_password knows RSA alone", path, parsed)
 	}
 	return keyPair(key)
 }

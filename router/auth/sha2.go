@@ -67,13 +67,13 @@ func parseServerKey(text []byte) (*rsa.PublicKey, error) {
 	if block == nil {
 		return nil, fmt.Errorf("read the server's public key: it is no PEM")
 	}
-	any, err := x509.ParsePKIXPublicKey(block.Bytes)
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's public key: %w", err)
 	}
-	key, ok := any.(*rsa.PublicKey)
+	key, ok := parsed.(*rsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("read the server's public key: it is %T, not RSA", any)
+		return nil, fmt.Errorf("read the server's public key: it is %T, not RSA", parsed)
 	}
 	return key, nil
 }
