@@ -24,12 +24,14 @@
 // So there are two judges. Here, of a user's accounts the one with the most
 // specific pattern that matches the client's own address is the one that is
 // proven; a user that is known and has no pattern that matches is not let in, so
-// that an account for localhost alone does not open to the network because the
-// router is on that host. The server judges again, by the router's address: an
-// account needs a pattern for both. Names never match (servers run with
-// skip_name_resolve), but for localhost, which is a client of the router's own
-// machine. A user in the file of users has the patterns that stand there, and
-// no others.
+// that an account for the servers' own host does not open to the network because
+// the router is on that host. The server judges again, by the router's address: an
+// account needs a pattern for both. A user in the file of users has the patterns
+// that stand there, and no others.
+//
+// Patterns mean what they mean to a server with skip_name_resolve: a name matches
+// nobody, and localhost who comes by a unix socket. Where two patterns of a user
+// have their first wildcard at the same place, servers promise no order.
 //
 // # Who may read
 //

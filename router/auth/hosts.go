@@ -111,7 +111,7 @@ func (p HostPattern) Matches(client netip.Addr) bool {
 	client = client.Unmap().WithZone("")
 	switch p.kind {
 	case kindLocal:
-		return !client.IsValid() || client.IsLoopback()
+		return !client.IsValid()
 	case kindAddress:
 		return client == p.addr
 	case kindNetwork:
@@ -138,6 +138,7 @@ func (p HostPattern) holds(client netip.Addr) bool {
 // rank orders patterns as servers do: the account with the highest that matches
 // is the one that counts. Addresses come first, then networks from narrow to
 // wide, then patterns by how much stands before their first wildcard.
+// TestTheAccountThatCountsIsTheServers holds it against a server.
 func (p HostPattern) rank() int {
 	const address, network = 1000, 500
 	switch p.kind {

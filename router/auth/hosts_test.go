@@ -38,8 +38,9 @@ func TestHostPatternsMatchAsServersDo(t *testing.T) {
 		{"2001:db8::/32", "2001:db9::77", false},
 		{"0.0.0.0/0", "192.0.2.5", true},
 		{"localhost", "", true},
-		{"LOCALHOST", "127.0.0.1", true},
-		{"localhost", "::1", true},
+		{"LOCALHOST", "", true},
+		{"localhost", "127.0.0.1", false}, // as at a server that looks up no names
+		{"localhost", "::1", false},
 		{"localhost", "192.0.2.5", false},
 		{"127.0.0.1", "192.0.2.5", false},
 		{"app.example.com", "192.0.2.5", false},

@@ -196,8 +196,10 @@ func TestAPasswordThatChangesWhileSomebodyIsConnected(t *testing.T) {
 	if l := w.sameAsDirect("joe", "new"); l.do != auth.PassOn || !l.ok {
 		t.Errorf("new password: %s: %s", l.do, l.why)
 	}
-	for w.loader.Status().Loads == loads { // it was kicked
-		w.loader.Fresh(within(t))
+	for limit := within(t); w.loader.Status().Loads == loads; { // it was kicked
+		if w.loader.Fresh(limit); limit.Err() != nil {
+			t.Fatal("nobody kicked the loader")
+		}
 	}
 	if l := w.sameAsDirect("joe", "new"); l.do != auth.Accept || !l.secret {
 		t.Errorf("new password, after the accounts were read anew: %s: %s", l.do, l.why)

@@ -169,3 +169,27 @@ func TestASecretThatDoesNotServeSaysSo(t *testing.T) {
 		t.Errorf("with nothing: %v", err)
 	}
 }
+
+func TestAPluginThatNobodyKnowsHereIsPassedOnPacketByPacket(t *testing.T) {
+	f, _ := start(t, knows(t, "joe@% any"), joe(), "wrong")
+	r := f.Relay(Channel{})
+	for i, c := range []struct {
+		from    Side
+		payload string
+		to      Side
+	}{
+		{FromServer, "\xfefuture\x00salt", FromClient}, {FromClient, "one", FromServer},
+		{FromServer, "\x01two", FromClient}, {FromClient, "", FromServer},
+		{FromServer, "\x04three", FromClient}, {FromClient, "\x00four", FromServer},
+	} {
+		if m := r.Step(c.from, []byte(c.payload)); m.Done || m.To != c.to || string(m.Payload) != c.payload || m.Next != c.to {
+			t.Fatalf("step %d: %+v", i, m)
+		}
+	}
+	if m := r.Step(FromServer, okPacket); !m.OK {
+		t.Errorf("%+v", m)
+	}
+	if s, why := r.Recover(knows(t, "joe@% any")); !s.None() || why == "" {
+		t.Errorf("%q", why)
+	}
+}
