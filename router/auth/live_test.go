@@ -61,6 +61,11 @@ func begin(t *testing.T, lines []string, accounts ...string) *world {
 	done := make(chan error, 1)
 	go func() { done <- loader.Run(ctx) }()
 	t.Cleanup(func() { cancel(); must(t, <-done) })
+	for limit := within(t); loader.Status().Loads < 2; { // Run has begun with a load, too
+		if loader.Fresh(limit); limit.Err() != nil {
+			t.Fatal("the loader does not load")
+		}
+	}
 	w.proxy = startProxy(t, &proxy{loader: loader, server: fmt.Sprintf("127.0.0.1:%d", s.Port), from: application})
 	return w
 }

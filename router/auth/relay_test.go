@@ -82,6 +82,19 @@ func TestAUserForLocalhostAloneIsNotLetInByAServer(t *testing.T) {
 	}
 }
 
+func TestAUserForLocalhostAloneIsNotLetInWithoutAPasswordEither(t *testing.T) {
+	f, _ := start(t, knows(t, "joe@localhost secret"), joe(), "secret")
+	r := f.Relay(Channel{})
+	r.Step(FromServer, switchTo(Native, NewSalt()))
+	r.Step(FromClient, nil)
+	if m := r.Step(FromServer, okPacket); !m.Done || m.OK {
+		t.Errorf("%+v", m)
+	}
+	if s, _ := r.Recover(nil); !s.None() {
+		t.Error("a Secret")
+	}
+}
+
 func TestAProofForAnotherHostsAccountIsNotLetIn(t *testing.T) {
 	a := knows(t, "joe@192.0.2.0/25 here", "joe@192.0.2.128/25 there")
 	if _, client, _ := nativeLogin(t, a, joe(), "there", "there"); client {
@@ -135,8 +148,11 @@ func TestPasswordsInClearAreAskedForOverTLSOnly(t *testing.T) {
 			}
 		}
 	}
-	if _, err := NewBack(ClearSecret("secret"), Channel{}).Step(switchTo(ClearPassword, nil)); err != nil {
-		t.Errorf("the plugin is not left out: %v", err)
+	for secure, want := range map[bool]string{true: "secret\x00", false: ""} {
+		reply, err := NewBack(ClearSecret("secret"), Channel{TLS: secure}).Step(switchTo(ClearPassword, nil))
+		if err != nil || string(reply.Send) != want {
+			t.Errorf("with TLS %t a server gets %q (%v)", secure, reply.Send, err)
+		}
 	}
 }
 
