@@ -12,9 +12,9 @@ type Cluster struct {
 	Epoch    int64          `json:"epoch"`
 	Writer   string         `json:"writer"` // host; empty: there is none
 	Address  netip.AddrPort `json:"writerAddress"`
-	Fresh    bool           `json:"fresh"`           // a write may begin
-	FreshFor time.Duration  `json:"freshNanosecond"` // and until when
-	Held     bool           `json:"held"`            // a switchover was asked for: statements wait
+	Fresh    bool           `json:"fresh"`            // a write may begin
+	FreshFor time.Duration  `json:"freshNanoseconds"` // and until when
+	Held     bool           `json:"held"`             // a switchover was asked for: statements wait
 	Problem  string         `json:"problem,omitempty"`
 	Readers  []ReaderState  `json:"readers"`
 

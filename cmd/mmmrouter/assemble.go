@@ -10,12 +10,12 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mmm-ha/mmm/internal/conffile"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/router"
@@ -84,6 +84,7 @@ func normal(sql []byte, mode uint8) string {
 func (p *parts) reloaded(cfg router.Config) {
 	p.config.Store(&cfg)
 	p.holder.SetLimits(holdLimits(cfg))
+	p.follower.SetMaxLag(cfg.Readers.MaxLag.D())
 }
 
 func holdLimits(cfg router.Config) session.HoldLimits {
@@ -107,11 +108,10 @@ func (p *parts) rules() session.Rules {
 func (p *parts) loader(cfg router.Config, log *slog.Logger) (*auth.Loader, error) {
 	opt := auth.LoaderOptions{File: cfg.Users.File, Log: log}
 	if cfg.Users.PasswordFile != "" {
-		text, err := os.ReadFile(cfg.Users.PasswordFile)
+		password, err := conffile.Password("`users.passwordFile`", cfg.Users.PasswordFile)
 		if err != nil {
-			return nil, fmt.Errorf("users.passwordFile: %w", err)
+			return nil, err
 		}
-		password := strings.TrimRight(string(text), "\r\n")
 		opt.Source = func(ctx context.Context, each func(user, host, privileges string)) error {
 			v := p.follower.View()
 			if v.Writer.Name == "" {
@@ -166,7 +166,8 @@ func (p *parts) cluster() router.Cluster {
 	v := p.follower.View()
 	statements, bytes := p.holder.Waiting()
 	c := router.Cluster{
-		Epoch: int64(v.Epoch), Writer: v.Writer.Name, Address: v.Writer.Address, Fresh: p.follower.Fresh(), Held: v.Held, Problem: v.Why,
+		Epoch: int64(v.Epoch), Writer: v.Writer.Name, Address: v.Writer.Address, Fresh: p.follower.Fresh(), FreshFor: p.follower.FreshFor(),
+		Held: v.Held, Problem: v.Why,
 		HeldStatements: statements, HeldBytes: int64(bytes),
 	}
 	for _, r := range v.Readers {
@@ -174,6 +175,9 @@ func (p *parts) cluster() router.Cluster {
 		c.Readers = append(c.Readers, router.ReaderState{
 			Host: r.Name, Address: r.Address, Eligible: true, Lag: r.Lag, Latency: average, InFlight: int(busy),
 		})
+	}
+	for _, x := range v.Excluded {
+		c.Readers = append(c.Readers, router.ReaderState{Host: x.Name, Address: x.Address, Why: x.Why})
 	}
 	return c
 }

@@ -18,7 +18,7 @@ const look = 50 * time.Millisecond
 type Options struct {
 	Client *store.Client
 	Log    *slog.Logger
-	MaxLag time.Duration // a reader further behind is none; 0: no limit
+	MaxLag time.Duration // see SetMaxLag
 }
 
 // Follower keeps the newest View. Its questions may be asked by many goroutines.
@@ -26,6 +26,7 @@ type Follower struct {
 	opt   Options
 	view  atomic.Pointer[View]
 	fresh atomic.Int64 // FreshUntil as time since born
+	lag   atomic.Int64 // most that a reader may be behind
 	born  time.Time
 
 	cluster topology.Cluster // the rest is Run's
@@ -36,6 +37,7 @@ type Follower struct {
 // New makes a Follower; Run makes it work.
 func New(opt Options) *Follower {
 	f := &Follower{opt: opt, born: time.Now()}
+	f.SetMaxLag(opt.MaxLag)
 	f.view.Store(&View{Why: "etcd has not answered yet", next: make(chan struct{})})
 	return f
 }
@@ -45,6 +47,14 @@ func (f *Follower) View() *View { return f.view.Load() }
 
 // Fresh reports whether a write may begin now by the newest View (R57).
 func (f *Follower) Fresh() bool { return time.Since(f.born) < time.Duration(f.fresh.Load()) }
+
+// FreshFor is how long a write may still begin by the newest View; 0: it may not.
+func (f *Follower) FreshFor() time.Duration {
+	return max(time.Duration(f.fresh.Load())-time.Since(f.born), 0)
+}
+
+// SetMaxLag changes how far behind a reader may be, within a second; 0: no limit.
+func (f *Follower) SetMaxLag(d time.Duration) { f.lag.Store(int64(d)) }
 
 // Run follows the cluster until ctx ends, and returns its cause.
 func (f *Follower) Run(ctx context.Context) error {
@@ -88,7 +98,7 @@ func (f *Follower) refresh(w *store.Watcher) {
 func (f *Follower) take(c topology.Cluster) {
 	f.cluster, f.judged = c, time.Now()
 	old := f.view.Load()
-	v := judge(c, old.Epoch, time.Now(), f.opt.MaxLag)
+	v := judge(c, old.Epoch, time.Now(), time.Duration(f.lag.Load()))
 	f.view.Store(v)
 	close(old.next)
 	if v.Writer != old.Writer || v.Epoch != old.Epoch || v.Held != old.Held {

@@ -25,6 +25,12 @@ type Reader struct {
 	Lag     time.Duration // behind the writer
 }
 
+// Excluded is a host that is not read from now.
+type Excluded struct {
+	Host
+	Why string
+}
+
 // View is what the router believes of the cluster. It never changes; the next one
 // takes its place.
 type View struct {
@@ -33,6 +39,8 @@ type View struct {
 	Why     string       // why there is no writer, or why it is not written to
 	Held    bool         // a planned switchover is under way: write nothing new (R58)
 	Readers []Reader     // by name
+
+	Excluded []Excluded // the other hosts but the writer, by name
 
 	next chan struct{}
 }
@@ -46,20 +54,35 @@ func judge(c topology.Cluster, highest topology.Rev, now time.Time, maxLag time.
 	spec := c.Spec.Value
 	v.findWriter(c)
 	for _, h := range spec.Hosts {
-		if state, _ := topology.Classify(c, h.Name, now); state != topology.Online || c.Writer.Present() && c.Writer.Value.Name == h.Name {
+		if c.Writer.Present() && c.Writer.Value.Name == h.Name {
 			continue
 		}
+		host := Host{Name: h.Name, Address: netip.AddrPortFrom(h.Address, h.Port)}
 		report, _, live := c.ReportOf(h.Name)
-		if !live || report.Lag == nil || maxLag > 0 && report.Lag.D() > maxLag {
+		if why := unfit(c, h.Name, report, live, now, maxLag); why != "" {
+			v.Excluded = append(v.Excluded, Excluded{host, why})
 			continue
 		}
-		v.Readers = append(v.Readers, Reader{
-			Host:   Host{Name: h.Name, Address: netip.AddrPortFrom(h.Address, h.Port)},
-			Weight: max(h.Weight, 1), Applied: report.Position, Lag: report.Lag.D(),
-		})
+		v.Readers = append(v.Readers, Reader{Host: host, Weight: max(h.Weight, 1), Applied: report.Position, Lag: report.Lag.D()})
 	}
 	slices.SortFunc(v.Readers, func(a, b Reader) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(v.Excluded, func(a, b Excluded) int { return strings.Compare(a.Name, b.Name) })
 	return v
+}
+
+// unfit says why a host is not read from; empty: it is.
+func unfit(c topology.Cluster, name string, report topology.Report, live bool, now time.Time, maxLag time.Duration) string {
+	state, why := topology.Classify(c, name, now)
+	switch {
+	case state != topology.Online:
+		return fmt.Sprintf("it is %s: %s", state, why)
+	case !live || report.Lag == nil:
+		return "nobody knows how far behind it is"
+	case maxLag > 0 && report.Lag.D() > maxLag:
+		return fmt.Sprintf("its lag of %s is more than %s (readers.maxLag)", report.Lag.D().Round(time.Millisecond), maxLag)
+	default:
+		return ""
+	}
 }
 
 // findWriter says who may be written to, and if nobody, why.

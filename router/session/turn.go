@@ -211,7 +211,12 @@ func (s *Session) tally(t tally.Target, host string, code uint16) {
 		return
 	}
 	s.info.Counts.Bytes(len(r.packet), r.sent)
+	mode, digest := s.mode(), uint64(0)
+	if s.info.Board.Digests != nil && len(r.sql) > 0 {
+		digest = lexer.Digest(r.sql, mode)
+	}
 	s.info.Board.Ended(s.info.Counts, &tally.Statement{
+		Digest: digest, Mode: uint8(mode),
 		Session: s.info.ID, User: s.who.User, Schema: s.schema, SQL: r.sql, Target: t, Host: host, Why: r.why,
 		Took: time.Since(r.began), Held: r.held, Code: code, Retried: r.retried,
 	})
