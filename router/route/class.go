@@ -8,7 +8,7 @@ const (
 	Unknown       Kind = iota // nothing is known of it
 	Read                      // it only reads, and any server gives the same answer
 	Write                     // it may change something
-	Ask                       // it asks for what only the writer's own session or server knows
+	Ask                       // it asks for, or changes, what only the session on the writer or that server knows
 	Last                      // it asks for what the statement before left behind
 	Set                       // it sets variables of the session
 	Use                       // it changes the schema
@@ -37,11 +37,12 @@ const (
 	OpaqueState // something changed of which the server does not say what
 	LongData
 	Cursor
+	BackupLock
 )
 
 var pinNames = []string{"user variables", "temporary tables", "named locks", "table locks", "a global lock", "handlers",
 	"statements prepared by SQL", "settings that servers do not report", "an XA transaction", "a change of state without a name",
-	"long data sent", "an open cursor"}
+	"long data sent", "an open cursor", "a backup that others wait for"}
 
 // Names are the pins in words.
 func (p Pin) Names() []string {
@@ -53,6 +54,10 @@ func (p Pin) Names() []string {
 	}
 	return names
 }
+
+// notForReaders are the pins that a transaction on a reader cannot take: what
+// they stand for would exist on the wrong server.
+const notForReaders = NamedLocks | TableLocks | GlobalLock | Handlers | TextPrepared | XA | BackupLock
 
 // Hint is what a comment asks for. It can only make a statement go to the writer,
 // or confirm that it reads.
@@ -79,7 +84,9 @@ type Class struct {
 	Multi        bool // several statements
 	Next         bool // SET TRANSACTION: for the next transaction
 	Chain        bool // the next transaction begins with it
+	Ends         bool // it ends an open transaction, even one that only reads, before it does its own
+	LoadLocal    bool // LOAD DATA LOCAL: the server asks the client for a file
 
 	KillQuery bool   // of Kill: the statement only
-	KillID    uint64 // of Kill; 0: not a plain number
+	KillID    uint64 // of Kill; 0: not a plain number, or one of several statements
 }

@@ -8,69 +8,130 @@ import (
 
 // text is a statement that is looked at, one token ahead.
 type text struct {
-	scan  lexer.Scanner
-	now   lexer.Token
-	ahead lexer.Token
-	word  word // of now, when it is a Word
+	scan   lexer.Scanner
+	mode   lexer.Mode
+	prev   lexer.Token // before now; none at the begin of a statement
+	now    lexer.Token
+	ahead  lexer.Token
+	before word // of prev
+	word   word // of now, when it is a Word and no member
+	member bool // now follows a dot: a name, whatever it says
+	with   bool // there was a WITH
+
+	catalog bool // INFORMATION_SCHEMA stood before the dot
+
+	steps int
 	class Class
+	cause int // where the token stands that decided
 }
 
-// Classify says what the text of a statement is. It looks at no more of it than it
-// needs, and allocates nothing.
+// Classify says what the text of a statement is. It allocates nothing.
 func Classify(sql []byte, m lexer.Mode) Class {
 	var t text
+	t.begin(sql, m)
+	return t.all()
+}
+
+func (t *text) begin(sql []byte, m lexer.Mode) {
+	t.mode = m
 	t.scan.Reset(sql, m)
 	t.ahead = t.scan.Next()
+	t.hinted()
 	t.step()
+}
+
+// all judges all statements of the text.
+func (t *text) all() Class {
+	hints := t.class.Hint
+	t.class = Class{}
 	t.statement()
-	several := t.class
+	all := t.class
 	for t.after() {
 		t.class = Class{}
+		t.with = false
 		t.statement()
-		several.join(t.class)
+		all.join(t.class)
 	}
-	if t.now.Kind == lexer.Bad && several.Kind != Write {
-		return Class{Kind: Unknown, Rule: RuleUnreadable, Commits: true, Opaque: true}
+	if t.now.Kind == lexer.Bad {
+		all.unreadable()
 	}
-	several.Hint = hint(t.scan.Comment)
-	if t.scan.Executable && (several.Kind == Read || several.Kind == BeginReadOnly) {
-		several.Kind, several.Rule = Ask, RuleExecutable
+	all.Hint = max(hints, t.class.Hint)
+	if t.scan.Executable {
+		all.executable()
 	}
-	return several
+	return all
+}
+
+// unreadable is for a text that breaks off: what follows is not known.
+func (c *Class) unreadable() {
+	c.Opaque, c.Commits, c.Frees = true, true, 0
+	if c.Kind != Write {
+		c.Kind, c.Rule = Unknown, RuleUnreadable
+	}
+}
+
+// executable is for a text with a part that some servers execute and some do not:
+// it is no read.
+func (c *Class) executable() {
+	switch c.Kind {
+	case Read, Last:
+		c.Kind, c.Rule, c.Opaque = Ask, RuleExecutable, true
+	case BeginReadOnly:
+		c.Kind, c.Rule = Begin, RuleExecutable
+	}
+	c.Frees = 0
 }
 
 // join adds another statement of the same text.
 func (c *Class) join(d Class) {
-	c.Multi, c.Kind, c.Rule = true, Write, RuleMulti
+	if c.Kind == Kill || d.Kind == Kill {
+		c.Kind, c.Rule, c.KillID = Kill, RuleKill, 0
+	} else {
+		c.Kind, c.Rule = Write, RuleMulti
+	}
+	c.Multi, c.Commits, c.Frees = true, true, 0
 	c.Pins |= d.Pins
-	c.Frees = 0
-	c.Commits = true
 	c.Opaque = c.Opaque || d.Opaque
 	c.SetStatement = c.SetStatement || d.SetStatement
 	c.Next = c.Next || d.Next
+	c.Ends = c.Ends || d.Ends
+	c.LoadLocal = c.LoadLocal || d.LoadLocal
 }
 
 // after goes on to the next of several statements, if there is one.
 func (t *text) after() bool {
-	for t.now.Kind != lexer.End && t.now.Kind != lexer.Bad && !t.now.Is(';') {
+	for !t.end() {
 		t.step()
 	}
 	for t.now.Is(';') {
 		t.step()
 	}
-	return t.now.Kind != lexer.End && t.now.Kind != lexer.Bad
+	t.prev, t.before = lexer.Token{}, other
+	return t.now.Kind > lexer.Bad
 }
 
+// end reports whether the statement ends here.
+func (t *text) end() bool { return t.now.Kind <= lexer.Bad || t.now.Is(';') }
+
 func (t *text) step() {
+	t.prev, t.before = t.now, t.word
 	t.now = t.ahead
-	if t.now.Kind != lexer.End && t.now.Kind != lexer.Bad {
+	if t.now.Kind > lexer.Bad {
 		t.ahead = t.scan.Next()
+		if t.steps++; t.steps == 1 {
+			t.hinted()
+		}
 	}
-	t.word = other
-	if t.now.Kind == lexer.Word {
-		var buf [longestWord]byte
-		t.word = words[string(upper(&buf, t.now.Text))]
+	t.word, t.member = other, false
+	if t.now.Kind != lexer.Word {
+		return
 	}
+	if t.prev.Is('.') && t.prev.Meets(t.now) {
+		t.member = true
+		return
+	}
+	var buf [longestWord]byte
+	t.word = words[string(upper(&buf, t.now.Text))]
 }
 
 // next steps and returns the keyword that comes then.
@@ -79,7 +140,22 @@ func (t *text) next() word {
 	return t.word
 }
 
-func (t *text) is(k Kind, r RuleID) { t.class.Kind, t.class.Rule = k, r }
+// peekIs reports whether the next token is that word, in capitals.
+func (t *text) peekIs(w string) bool { return is(t.ahead, w) }
+
+// is reports whether a token is that word, in capitals.
+func is(tok lexer.Token, w string) bool {
+	if tok.Kind != lexer.Word || len(tok.Text) != len(w) {
+		return false
+	}
+	var buf [longestWord]byte
+	return string(upper(&buf, tok.Text)) == w
+}
+
+func (t *text) is(k Kind, r RuleID) {
+	t.class.Kind, t.class.Rule = k, r
+	t.cause = t.now.At
+}
 
 // writes is for what changes data, or may.
 func (t *text) writes(r RuleID) {
@@ -126,112 +202,6 @@ func (t *text) statement() {
 	}
 }
 
-// changes judges what is not known to read.
-func (t *text) changes() {
-	switch t.word {
-	case wInsert, wReplace:
-		t.inserts()
-	case wUpdate, wDelete, wWrites, wLoad, wAnalyze, wRename, wBinlog:
-		t.writes(RuleWrite)
-		t.class.Opaque = t.word == wAnalyze
-	case wCreate, wDrop:
-		t.creates()
-	case wCall, wExecute:
-		t.writes(RuleCall)
-		t.class.Opaque = true
-	case wPrepare, wDeallocate:
-		t.pinned(RulePrepare, TextPrepared)
-	case wLock:
-		t.pinned(RuleTableLocks, TableLocks)
-	case wUnlock:
-		t.writes(RuleTableLocks)
-		t.class.Frees = TableLocks | GlobalLock
-	case wFlush, wBackup:
-		t.flushes()
-	case wHandler:
-		t.pinned(RuleHandler, Handlers)
-	case wXA:
-		t.pinned(RuleXA, XA)
-	default:
-		t.is(Unknown, RuleUnknownWord)
-		t.class.Commits, t.class.Opaque = true, true
-		if t.now.Kind == lexer.End || t.now.Kind == lexer.Bad {
-			t.class.Rule = RuleUnreadable
-		}
-	}
-}
-
-// inserts judges INSERT and REPLACE: their words are not looked at, but for what
-// would leave something behind.
-func (t *text) inserts() {
-	t.writes(RuleWrite)
-	t.sideEffects()
-}
-
-// sideEffects looks for assignments in the rest of a statement that writes.
-func (t *text) sideEffects() {
-	for t.now.Kind != lexer.End && t.now.Kind != lexer.Bad && !t.now.Is(';') {
-		if t.now.Kind == lexer.Assign {
-			t.class.Pins |= UserVariables
-			return
-		}
-		t.step()
-	}
-}
-
-// creates tells temporary tables from what all servers will have.
-func (t *text) creates() {
-	t.writes(RuleWrite)
-	switch t.next() {
-	case wTemporary:
-		t.pinned(RuleTemporary, TemporaryTables)
-	case other:
-		// CREATE OR REPLACE TEMPORARY
-		for range 3 {
-			if t.next() == wTemporary {
-				t.pinned(RuleTemporary, TemporaryTables)
-				return
-			}
-		}
-	}
-}
-
-func (t *text) flushes() {
-	backup := t.word == wBackup
-	t.writes(RuleWrite)
-	for t.now.Kind != lexer.End && t.now.Kind != lexer.Bad && !t.now.Is(';') {
-		if backup || t.word == wExport || t.word == wRead {
-			t.pinned(RuleGlobalLock, GlobalLock)
-			return
-		}
-		t.step()
-	}
-}
-
-func (t *text) kills() {
-	t.is(Kill, RuleKill)
-	for {
-		switch t.next() {
-		case wHard, wSoft, wConnection:
-			continue
-		case wQuery:
-			t.class.KillQuery = true
-			continue
-		}
-		break
-	}
-	if t.now.Kind != lexer.Number || t.ahead.Kind != lexer.End {
-		return
-	}
-	for _, c := range t.now.Text {
-		if c < '0' || c > '9' || t.class.KillID > 1<<40 {
-			t.class.KillID = 0
-			return
-		}
-		t.class.KillID = t.class.KillID*10 + uint64(c-'0')
-	}
-}
-
 var hints = []struct {
 	text string
 	hint Hint
@@ -240,17 +210,24 @@ var hints = []struct {
 	{"master", ToWriter}, {"isRead=false", ToWriter}, {"isread=false", ToWriter},
 }
 
-// hint reads a comment that is nothing but a hint.
-func hint(comment []byte) Hint {
-	if len(comment) < 4 {
-		return NoHint
-	}
-	comment = bytes.TrimSuffix(bytes.TrimPrefix(comment, []byte("/*")), []byte("*/"))
-	comment = bytes.TrimSpace(bytes.TrimLeft(comment, "-#"))
-	for _, h := range hints {
-		if string(comment) == h.text {
-			return h.hint
+// hinted reads the comments that stand before what was looked at last. One that is
+// nothing but a hint is one; the strictest of several holds.
+func (t *text) hinted() {
+	for left := t.scan.Comment; len(left) > 0; {
+		end := len(left)
+		if n := bytes.Index(left, []byte("*/")); n >= 0 {
+			end = n + 2
 		}
+		if n := bytes.IndexByte(left, '\n'); n >= 0 && n < end && left[0] != '/' {
+			end = n + 1
+		}
+		comment := bytes.TrimSuffix(bytes.TrimPrefix(bytes.TrimSpace(left[:end]), []byte("/*")), []byte("*/"))
+		comment = bytes.TrimSpace(bytes.TrimLeft(comment, "-#+"))
+		for _, h := range hints {
+			if string(comment) == h.text && (t.class.Hint == NoHint || h.hint == ToWriter) {
+				t.class.Hint = h.hint
+			}
+		}
+		left = bytes.TrimSpace(left[end:])
 	}
-	return NoHint
 }

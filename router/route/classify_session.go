@@ -6,10 +6,14 @@ import (
 	"github.com/mmm-ha/mmm/router/lexer"
 )
 
-// begins judges BEGIN. BEGIN NOT ATOMIC is a block of statements.
+// begins judges BEGIN. What follows it, but for WORK, makes it a block.
 func (t *text) begins() {
 	t.is(Begin, RuleBegin)
-	if t.next() == wNot {
+	t.class.Ends = true
+	if t.step(); is(t.now, "WORK") {
+		t.step()
+	}
+	if !t.end() {
 		t.writes(RuleCall)
 		t.class.Opaque = true
 	}
@@ -19,15 +23,16 @@ func (t *text) begins() {
 func (t *text) starts() {
 	if t.next() != wTransaction {
 		t.writes(RuleWrite)
+		t.class.Ends = true
 		return
 	}
 	t.is(Begin, RuleBegin)
+	t.class.Ends = true
 	only := false
-	for t.now.Kind != lexer.End && t.now.Kind != lexer.Bad && !t.now.Is(';') {
+	for ; !t.end(); t.step() {
 		if t.word == wRead {
 			only = t.peekIs("ONLY")
 		}
-		t.step()
 	}
 	if only { // WITH CONSISTENT SNAPSHOT is as good on a reader
 		t.is(BeginReadOnly, RuleBeginReadOnly)
@@ -39,7 +44,7 @@ func (t *text) ends(k Kind) {
 	t.is(k, RuleEnd)
 	t.class.Commits = k == Commit
 	no := false
-	for t.now.Kind != lexer.End && t.now.Kind != lexer.Bad && !t.now.Is(';') {
+	for ; !t.end(); t.step() {
 		switch t.word {
 		case wTo:
 			t.is(Ask, RuleSavepoint)
@@ -49,7 +54,6 @@ func (t *text) ends(k Kind) {
 			t.class.Chain = !no
 			no = false
 		}
-		t.step()
 	}
 }
 
@@ -58,16 +62,11 @@ func (t *text) ends(k Kind) {
 func (t *text) sets() {
 	t.is(Set, RuleSet)
 	switch t.next() {
-	case wPassword:
+	case wPassword, wDefault:
 		t.writes(RuleSetGlobal)
 		return
 	case wRole:
 		t.opaque()
-		return
-	case wDefault:
-		t.writes(RuleSetGlobal)
-		return
-	case wNames, wCharacter, wCharset:
 		return
 	case wStatement:
 		t.setStatement()
@@ -77,35 +76,32 @@ func (t *text) sets() {
 		t.class.Next = true
 		return
 	}
-	for {
+	for !t.end() {
 		t.assignment()
-		for depth := 0; depth > 0 || !t.now.Is(','); t.step() {
-			switch {
-			case t.now.Kind == lexer.End || t.now.Kind == lexer.Bad || t.now.Is(';'):
-				return
-			case t.now.Is('('):
-				depth++
-			case t.now.Is(')'):
-				depth--
-			case t.now.Kind == lexer.Assign && depth > 0:
-				t.class.Pins |= UserVariables
-			case t.now.Kind == lexer.Word && t.ahead.Is('('):
-				t.value()
-			}
-		}
-		t.step()
+		t.value()
+		t.step() // the comma
 	}
 }
 
-// value looks at a function in the value of a SET.
+// value goes to the comma behind what is assigned, and looks for what that leaves
+// behind.
 func (t *text) value() {
-	var buf [longestWord]byte
-	switch functions[string(upper(&buf, t.now.Text))] {
-	case locks:
-		t.class.Pins |= NamedLocks
-		t.class.Commits = true
-	case unknownEffect:
-		t.class.Opaque = t.class.Opaque || t.word != wBegets && t.word != wSelect
+	for depth := 0; !t.end() && (depth > 0 || !t.now.Is(',')); t.step() {
+		switch {
+		case t.now.Is('('):
+			depth++
+		case t.now.Is(')'):
+			depth--
+		case t.now.Kind == lexer.UserVar && t.ahead.Kind == lexer.Assign, t.word == wInto && t.ahead.Kind == lexer.UserVar:
+			t.class.Pins |= UserVariables
+		case t.ahead.Is('('):
+			switch t.effect() {
+			case locks:
+				t.class.Pins |= NamedLocks
+			case draws, unknownEffect:
+				t.class.Commits, t.class.Opaque = true, true
+			}
+		}
 	}
 }
 
@@ -125,11 +121,11 @@ func (t *text) assignment() {
 		t.sysvar(t.now.Text[2:])
 	case t.word == wGlobal || t.word == wPersist:
 		t.class.Kind, t.class.Rule, t.class.Commits = Write, RuleSetGlobal, true
+	case t.word == wNames || t.word == wCharacter || t.word == wCharset || t.word == wTransaction:
 	case t.word == wSession || t.word == wLocal:
-		if t.next() == wTransaction {
-			return
+		if t.next() != wTransaction {
+			t.named()
 		}
-		t.named()
 	default:
 		t.named()
 	}
@@ -141,6 +137,8 @@ func (t *text) sysvar(name []byte) {
 	var buf [longestWord]byte
 	full := upper(&buf, name)
 	switch scope, rest, ok := bytes.Cut(full, []byte(".")); {
+	case string(full) == "AUTOCOMMIT": // the server says it with every answer
+		t.odd(full)
 	case full == nil || !ok:
 		t.opaque()
 	case string(scope) == "SESSION" || string(scope) == "LOCAL":
@@ -168,30 +166,38 @@ func (t *text) named() {
 // are read than what was set, or must not be set on another server.
 func (t *text) odd(name []byte) {
 	switch string(name) {
+	case "AUTOCOMMIT":
+		t.class.Commits = true // 1 commits what is open
 	case "TIMESTAMP", "INSERT_ID", "LAST_INSERT_ID", "IDENTITY", "RAND_SEED1", "RAND_SEED2", "PSEUDO_THREAD_ID", "PSEUDO_SLAVE_MODE",
 		"PSEUDO_REPLICA_MODE", "SQL_LOG_BIN", "SERVER_ID", "GTID_DOMAIN_ID", "GTID_SEQ_NO", "GTID_NEXT", "SKIP_REPLICATION",
 		"SKIP_PARALLEL_REPLICATION", "SESSION_TRACK_SYSTEM_VARIABLES", "SESSION_TRACK_SCHEMA", "SESSION_TRACK_STATE_CHANGE",
-		"SESSION_TRACK_TRANSACTION_INFO", "SESSION_TRACK_GTIDS", "DEBUG", "DEBUG_DBUG", "DEBUG_SYNC", "":
+		"SESSION_TRACK_TRANSACTION_INFO", "SESSION_TRACK_GTIDS", "PROFILING", "OPTIMIZER_TRACE", "RESOURCE", "DEBUG", "DEBUG_DBUG", "DEBUG_SYNC", "":
 		t.opaque()
 	}
 }
 
 // setStatement judges SET STATEMENT x=1 FOR ...: what follows is what runs.
 func (t *text) setStatement() {
-	depth := 0
-	for t.now.Kind != lexer.End && t.now.Kind != lexer.Bad && !t.now.Is(';') {
+	opaque, depth := false, 0
+	for ; !t.end(); t.step() {
 		switch {
 		case t.now.Is('('):
+			opaque = true // who computes there may do anything
 			depth++
 		case t.now.Is(')'):
 			depth--
+		case t.now.Kind == lexer.Assign && t.prev.Kind == lexer.UserVar:
+			opaque = true
 		case t.word == wFor && depth == 0:
 			t.step()
 			t.statement()
 			t.class.SetStatement = true
+			if opaque {
+				t.class.Opaque = true
+				t.worse(Write, RuleFunction)
+			}
 			return
 		}
-		t.step()
 	}
 	t.is(Unknown, RuleUnreadable)
 	t.class.Opaque = true

@@ -1,5 +1,7 @@
 package route
 
+import "strings"
+
 // Target is where a statement goes.
 type Target uint8
 
@@ -59,47 +61,87 @@ type Session struct {
 // Decision is where a statement goes, and why.
 type Decision struct {
 	Target Target
+	Rule   string // the name of the row that decided, of SessionRules or of Rules
 	Why    string // one clause: "it locks rows"
+	// Leave says that a transaction is open on the reader which the statement would
+	// end, were there one server only: it has to be ended there first.
+	Leave bool
 }
 
-// Decide says where a statement of that class goes in that session.
+// SessionRule is a row of SessionRules: it says what the state of a session makes
+// of a statement, whatever the row of Rules that the statement fell under.
+type SessionRule struct {
+	Name   string
+	Target Target
+	Why    string // with what Rules say of the statement behind it when it ends in "and" or "but"
+	Leave  bool
+	When   func(Class, Session) bool
+}
+
+// SessionRules is walked from top to bottom; the first row that holds decides. When
+// none does, the row of Rules decides.
+var SessionRules = []SessionRule{
+	{"kill-among-others", Refused, "KILL must be sent alone, for its number is the router's and has to be translated", false,
+		func(c Class, _ Session) bool { return c.Kind == Kill && c.Multi }},
+	{"reader-listener-refuses", Refused, "the listener is for readers only, and", false,
+		func(c Class, s Session) bool {
+			return s.Mode == ReaderOnly && c.Kind == Write && c.Rule != RuleMulti
+		}},
+	{"last-answer", SameAsLast, "it asks for what the statement before left behind", false,
+		func(c Class, s Session) bool {
+			return c.Kind == Last && s.Mode != WriterOnly && s.Transaction == NoTransaction
+		}},
+	{"reader-listener", Reader, "the listener is for readers only", false,
+		func(_ Class, s Session) bool { return s.Mode == ReaderOnly }},
+	{"writer-listener", Writer, "the listener is for the writer only", false,
+		func(_ Class, s Session) bool { return s.Mode == WriterOnly }},
+	{"hint-refused", Refused, "a hint asks for a reader, but", false,
+		func(c Class, _ Session) bool { return c.Hint == ToReader && !c.reads() && c.Kind != Last }},
+	{"leaves-reader", Writer, "it ends the transaction on the reader, and what it begins is the writer's", true,
+		func(c Class, s Session) bool { return s.Transaction == OnReader && c.Ends && c.Kind != BeginReadOnly }},
+	{"lock-on-reader", Refused, "its transaction only reads and runs on a reader, but", false,
+		func(c Class, s Session) bool { return s.Transaction == OnReader && c.Pins&notForReaders != 0 }},
+	{"reader-transaction", Reader, "its transaction only reads and runs on a reader", false,
+		func(_ Class, s Session) bool { return s.Transaction == OnReader }},
+	{"writer-transaction", Writer, "its transaction runs on the writer", false,
+		func(_ Class, s Session) bool { return s.Transaction == OnWriter }},
+	{"pinned", Writer, "the session is pinned to the writer", false,
+		func(_ Class, s Session) bool { return s.Pins != 0 }},
+	{"hint-writer", Writer, "a hint asks for the writer", false,
+		func(c Class, _ Session) bool { return c.Hint == ToWriter }},
+	{"autocommit-off", Writer, "autocommit is off, so it belongs to a transaction that may write", false,
+		func(c Class, s Session) bool { return c.reads() && !s.Autocommit }},
+	{"strict", Writer, "the isolation of the session, or of its next transaction, asks for the writer", false,
+		func(c Class, s Session) bool { return c.reads() && s.Strict }},
+}
+
+// reads reports whether a reader may answer the statement.
+func (c Class) reads() bool { return c.Kind == Read || c.Kind == BeginReadOnly }
+
+// Decide says where a statement of that class goes in that session. It allocates
+// nothing.
 func Decide(c Class, s Session) Decision {
-	switch {
-	case s.Mode == ReaderOnly:
-		return readerOnly(c)
-	case s.Mode == WriterOnly:
-		return Decision{Writer, "the listener is for the writer only"}
-	case s.Transaction == OnReader:
-		return Decision{Reader, "its transaction runs on a reader"}
-	case s.Transaction == OnWriter:
-		return Decision{Writer, "its transaction runs on the writer"}
-	case c.Kind == Last:
-		return Decision{SameAsLast, c.Rule.Rule().Doc}
-	case s.Pins != 0:
-		return Decision{Writer, "the session is pinned to the writer"}
-	case c.Hint == ToReader && c.Kind != Read && c.Kind != BeginReadOnly:
-		return Decision{Refused, "the hint asks for a reader, but " + c.Rule.Rule().Doc}
-	case c.Hint == ToWriter:
-		return Decision{Writer, "a hint asks for the writer"}
-	case c.Kind != Read && c.Kind != BeginReadOnly:
-		return Decision{c.Rule.Rule().Target, c.Rule.Rule().Doc}
-	case !s.Autocommit:
-		return Decision{Writer, "autocommit is off, so it belongs to a transaction"}
-	case s.Strict:
-		return Decision{Writer, "the isolation of the session asks for the writer"}
+	for i := range SessionRules {
+		r := &SessionRules[i]
+		if r.When(c, s) {
+			return Decision{r.Target, r.Name, reasons[i][c.Rule], r.Leave}
+		}
 	}
-	return Decision{Reader, c.Rule.Rule().Doc}
+	r := c.Rule.Rule()
+	return Decision{r.Target, r.Name, r.Doc, false}
 }
 
-// readerOnly is Decide on a listener for readers: what only a writer can do is
-// refused. Settings stay on the one connection that there is.
-func readerOnly(c Class) Decision {
-	switch {
-	case c.Kind == Write && c.Rule != RuleUnknownWord && c.Rule != RuleMulti && c.Rule != RuleExecutable:
-		return Decision{Refused, "the listener is for readers only, and " + c.Rule.Rule().Doc}
-	case c.Kind == Last:
-		return Decision{SameAsLast, c.Rule.Rule().Doc}
-	default:
-		return Decision{Reader, "the listener is for readers only"}
+// reasons are the sentences of SessionRules for each rule, made beforehand.
+var reasons = func() [][]string {
+	all := make([][]string, len(SessionRules))
+	for i, s := range SessionRules {
+		all[i] = make([]string, len(Rules)+1)
+		for id := range all[i] {
+			all[i][id] = s.Why
+			if strings.HasSuffix(s.Why, " and") || strings.HasSuffix(s.Why, " but") {
+				all[i][id] += " " + RuleID(id).Rule().Doc
+			}
+		}
 	}
-}
+	return all
+}()

@@ -15,9 +15,12 @@ const (
 	RuleAssigns
 	RuleFunction
 	RuleLast
+	RuleInsertID
 	RuleNamedLock
 	RuleSequence
 	RuleServerVariable
+	RuleServerFunction
+	RuleServerTable
 	RuleFoundRows
 	RuleChanges
 	RuleAnalyze
@@ -58,7 +61,7 @@ type Rule struct {
 // strictest of the rules that fit.
 var Rules = []Rule{
 	{RuleUnreadable, "unreadable", Writer, "a string, name or comment has no end, or the text is empty", "SELECT 'a"},
-	{RuleExecutable, "executable-comment", Writer, "a comment is code for some servers and none for others", "SELECT /*!40001 SQL_NO_CACHE */ 1"},
+	{RuleExecutable, "executable-comment", Writer, "a comment is code for some servers and none for others", "SELECT 1 /*!80000 + 1 */"},
 	{RuleUnknownWord, "unknown-word", Writer, "the first word begins no statement that is known to read", "FROBNICATE t"},
 	{RuleMulti, "several-statements", Writer, "it is several statements", "SELECT 1; SELECT 2"},
 	{RuleLocking, "locks-rows", Writer, "it locks rows", "SELECT * FROM t FOR UPDATE"},
@@ -66,9 +69,12 @@ var Rules = []Rule{
 	{RuleAssigns, "assigns", Writer, "it assigns a user variable", "SELECT @a := 1"},
 	{RuleFunction, "function", Writer, "it calls a function that is not known to be without effect", "SELECT shop.next_number()"},
 	{RuleLast, "last", SameAsLast, "it asks for what the statement before left behind", "SHOW WARNINGS"},
+	{RuleInsertID, "insert-id", Writer, "it asks for the number of the last insert, which was on the writer", "SELECT LAST_INSERT_ID()"},
 	{RuleNamedLock, "named-lock", Writer, "it takes or asks for a named lock", "SELECT GET_LOCK('a', 1)"},
 	{RuleSequence, "sequence", Writer, "it draws from a sequence", "SELECT NEXT VALUE FOR s"},
 	{RuleServerVariable, "server-variable", Writer, "it asks for a variable of the server, which clients ask to know whom they write to", "SELECT @@hostname"},
+	{RuleServerFunction, "server-function", Writer, "it calls a function that tells of one server or one connection", "SELECT CONNECTION_ID()"},
+	{RuleServerTable, "server-table", Writer, "it reads a table that tells of one server", "SELECT * FROM information_schema.processlist"},
 	{RuleFoundRows, "found-rows", Writer, "FOUND_ROWS() will be asked of the same server", "SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1"},
 	{RuleChanges, "changes-within", Writer, "a part of it changes data", "WITH a AS (SELECT 1) DELETE FROM t"},
 	{RuleAnalyze, "analyze", Writer, "it runs what it explains", "EXPLAIN ANALYZE SELECT 1"},

@@ -1,5 +1,7 @@
 package route
 
+import "strings"
+
 // word is a keyword that says something here.
 type word uint8
 
@@ -89,6 +91,9 @@ const (
 	wHard
 	wSoft
 	wRename
+	wAs
+	wAdministers // begins a statement that ends a transaction, though it changes no rows
+	wordCount
 )
 
 var words = map[string]word{
@@ -108,18 +113,18 @@ var words = map[string]word{
 
 	"DATABASES": wShowable, "SCHEMAS": wShowable, "COLUMNS": wShowable, "FIELDS": wShowable, "INDEX": wShowable, "INDEXES": wShowable,
 	"KEYS": wShowable, "COLLATION": wShowable, "GRANTS": wShowable, "TRIGGERS": wShowable, "ENGINES": wShowable, "PLUGINS": wShowable,
-	"PRIVILEGES": wShowable,
+	"PRIVILEGES": wShowable, "EVENTS": wShowable,
 
-	"TRUNCATE": wWrites, "ALTER": wWrites, "GRANT": wWrites, "REVOKE": wWrites, "OPTIMIZE": wWrites, "REPAIR": wWrites,
-	"IMPORT": wWrites, "INSTALL": wWrites, "UNINSTALL": wWrites, "CHANGE": wWrites, "RESET": wWrites, "STOP": wWrites,
-	"PURGE": wWrites, "CHECK": wWrites, "CACHE": wWrites, "SHUTDOWN": wWrites, "RESTART": wWrites, "CLONE": wWrites, "SIGNAL": wWrites,
+	"TRUNCATE": wWrites, "ALTER": wWrites, "GRANT": wWrites, "REVOKE": wWrites, "OPTIMIZE": wAdministers, "REPAIR": wAdministers,
+	"IMPORT": wWrites, "INSTALL": wWrites, "UNINSTALL": wWrites, "CHANGE": wAdministers, "RESET": wAdministers, "STOP": wAdministers,
+	"PURGE": wAdministers, "CHECK": wAdministers, "CACHE": wAdministers, "SHUTDOWN": wWrites, "RESTART": wWrites, "CLONE": wWrites, "SIGNAL": wWrites,
 	"RESIGNAL": wWrites,
 
 	// Before a parenthesis these call nothing.
 	"IN": wBegets, "ANY": wBegets, "SOME": wBegets, "EXISTS": wBegets, "AND": wBegets, "OR": wBegets, "XOR": wBegets, "ON": wBegets,
 	"WHERE": wBegets, "HAVING": wBegets, "WHEN": wBegets, "THEN": wBegets, "ELSE": wBegets, "CASE": wBegets, "DISTINCT": wBegets,
 	"DISTINCTROW": wBegets, "FROM": wBegets, "JOIN": wBegets, "STRAIGHT_JOIN": wBegets, "UNION": wBegets, "EXCEPT": wBegets,
-	"INTERSECT": wBegets, "MINUS": wBegets, "AS": wBegets, "OVER": wBegets, "USING": wBegets, "BETWEEN": wBegets, "LIKE": wBegets,
+	"INTERSECT": wBegets, "MINUS": wBegets, "AS": wAs, "OVER": wBegets, "USING": wBegets, "BETWEEN": wBegets, "LIKE": wBegets,
 	"RLIKE": wBegets, "REGEXP": wBegets, "DIV": wBegets, "ROW": wBegets, "AGAINST": wBegets, "MATCH": wBegets, "LATERAL": wBegets,
 	"IS": wBegets, "RETURNING": wBegets, "LIMIT": wBegets, "OFFSET": wBegets, "RECURSIVE": wBegets, "PARTITION": wBegets,
 	"KEY": wBegets, "IGNORE": wBegets, "FORCE": wBegets, "ESCAPE": wBegets, "COLLATE": wBegets, "ROLLUP": wBegets, "FILTER": wBegets,
@@ -127,7 +132,29 @@ var words = map[string]word{
 	// Types, in CAST and CONVERT.
 	"CHAR": wBegets, "DECIMAL": wBegets, "NUMERIC": wBegets, "FLOAT": wBegets, "DOUBLE": wBegets, "REAL": wBegets, "VARCHAR": wBegets,
 	"VARBINARY": wBegets, "NCHAR": wBegets, "DATETIME": wBegets, "SIGNED": wBegets, "UNSIGNED": wBegets, "INT": wBegets,
+	"OF": wBegets, "SEPARATOR": wBegets, "ROWNUM": wBegets, "VARYING": wBegets, "NATIONAL": wBegets, "CROSS": wBegets, "INNER": wBegets,
+	"RETURNS": wBegets, "TRUE": wBegets, "FALSE": wBegets, "NULL": wBegets,
 }
+
+// beforeParenthesis are the keywords that call nothing.
+var beforeParenthesis = [wordCount]bool{wBegets: true, wAs: true, wSelect: true, wValues: true, wTable: true, wWith: true, wBy: true, wAll: true,
+	wNot: true, wUse: true, wFor: true, wEnd: true, wBinary: true, wValue: true, wShowable: true, wTables: true, wUpdate: true, wSet: true,
+	wInsert: true, wReplace: true}
+
+// catalogTables are those of INFORMATION_SCHEMA that tell of what all servers have
+// alike. The others tell of one server, or of one session.
+var catalogTables = func() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range strings.Fields(`SCHEMATA TABLES COLUMNS STATISTICS KEY_COLUMN_USAGE TABLE_CONSTRAINTS REFERENTIAL_CONSTRAINTS
+		CHECK_CONSTRAINTS VIEWS ROUTINES PARAMETERS TRIGGERS EVENTS PARTITIONS CHARACTER_SETS COLLATIONS SEQUENCES PERIODS
+		COLLATION_CHARACTER_SET_APPLICABILITY ENGINES PLUGINS KEYWORDS SQL_FUNCTIONS USER_PRIVILEGES SCHEMA_PRIVILEGES TABLE_PRIVILEGES
+		COLUMN_PRIVILEGES APPLICABLE_ROLES ENABLED_ROLES ADMINISTRABLE_ROLE_AUTHORIZATIONS ROLE_TABLE_GRANTS ROLE_COLUMN_GRANTS
+		ROLE_ROUTINE_GRANTS GEOMETRY_COLUMNS SPATIAL_REF_SYS ST_GEOMETRY_COLUMNS ST_SPATIAL_REFERENCE_SYSTEMS ST_UNITS_OF_MEASURE
+		VIEW_TABLE_USAGE VIEW_ROUTINE_USAGE COLUMN_STATISTICS INDEXES KEY_PERIOD_USAGE`) {
+		all[name] = true
+	}
+	return all
+}()
 
 // longestWord is the length of the longest name of all tables here.
 const longestWord = 40
