@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -24,7 +23,8 @@ This page is made from the tables in ` + "`router/route`" + ` by ` + "`go test .
 ## By its words
 
 The router looks at the words of a statement: what stands in comments and strings is none, and what stands in ` + "`/*! … */`" + ` is.
-What it does not know goes to the writer. The strictest row that fits counts.
+What it does not know goes to the writer. The strictest row that fits counts. A comment of both kinds of which servers of some
+version run the body and others do not makes a statement the writer's, unless it holds modifiers of SELECT only.
 
 | rule | goes to | because | for example |
 |---|---|---|---|
@@ -44,6 +44,19 @@ The same read goes elsewhere when its session is in something. Here: ` + "`SELEC
 	for _, s := range situations {
 		d := Decide(read, s.session)
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.name, target(d.Target), d.Why)
+	}
+	b.WriteString(`
+These rows come before the table above, in this order; the first that holds decides.
+
+| rule | goes to | because |
+|---|---|---|
+`)
+	for _, r := range SessionRules {
+		why := r.Why
+		if strings.HasSuffix(why, " and") || strings.HasSuffix(why, " but") {
+			why += " …"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.Name, target(r.Target), why)
 	}
 	b.WriteString(`
 ## What ties a session to the writer
@@ -74,18 +87,21 @@ reader changes nothing: a statement that only reads goes to a reader anyway, and
 	b.WriteString(`
 ## Functions
 
-A function that is not in these lists, or that is called with the name of a schema, may be anybody's: the statement goes to
+A read that calls none but these functions stays a read. A function that is not in these lists, or that is called with the name of a schema, may be anybody's: the statement goes to
 the writer.
 
 `)
-	for _, e := range []struct {
-		effect effect
-		name   string
-	}{
-		{pure, "Any server gives the same answer"}, {ofLast, "Asks for what the statement before left behind"},
-		{ofServer, "Asks for something of the one server or session"}, {locks, "Takes or asks for named locks"}, {draws, "Draws from a sequence"},
-	} {
-		fmt.Fprintf(&b, "**%s:** %s.\n\n", e.name, strings.Join(namesOf(e.effect), " "))
+	for _, row := range pureFunctions {
+		fmt.Fprintf(&b, "**%s:** %s.\n\n", serverNames[row.where], strings.Join(strings.Fields(row.names), " "))
+	}
+	b.WriteString(`Others that servers bring along, and why they are no plain reads:
+
+| function | rule | because |
+|---|---|---|
+`)
+	for _, row := range judged {
+		names := strings.Fields(row.names)
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.Join(names, ", "), Classify([]byte("SELECT "+names[0]+"()"), 0).Rule.Rule().Name, row.why)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -121,16 +137,8 @@ func takenBy(p Pin) string {
 	return ""
 }
 
-func namesOf(e effect) []string {
-	var names []string
-	for name, of := range functions {
-		if of == e {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
+var serverNames = map[server]string{mariadb | mysql: "MariaDB and MySQL", mariadb: "MariaDB", mysql: "MySQL",
+	newerMariadb: "MariaDB from 11.8 on", newerMysql: "MySQL from 9.0 on"}
 
 func TestRoutingPageIsFresh(t *testing.T) {
 	want := page()

@@ -142,7 +142,8 @@ var beforeParenthesis = [wordCount]bool{wBegets: true, wAs: true, wSelect: true,
 	wInsert: true, wReplace: true}
 
 // catalogTables are those of INFORMATION_SCHEMA that tell of what all servers have
-// alike. The others tell of one server, or of one session.
+// alike. The others tell of one server, or of one session. GLOBAL_VARIABLES is here
+// for who wants to know which reader answers.
 var catalogTables = func() map[string]bool {
 	all := map[string]bool{}
 	for _, name := range strings.Fields(`SCHEMATA TABLES COLUMNS STATISTICS KEY_COLUMN_USAGE TABLE_CONSTRAINTS REFERENTIAL_CONSTRAINTS
@@ -150,7 +151,7 @@ var catalogTables = func() map[string]bool {
 		COLLATION_CHARACTER_SET_APPLICABILITY ENGINES PLUGINS KEYWORDS SQL_FUNCTIONS USER_PRIVILEGES SCHEMA_PRIVILEGES TABLE_PRIVILEGES
 		COLUMN_PRIVILEGES APPLICABLE_ROLES ENABLED_ROLES ADMINISTRABLE_ROLE_AUTHORIZATIONS ROLE_TABLE_GRANTS ROLE_COLUMN_GRANTS
 		ROLE_ROUTINE_GRANTS GEOMETRY_COLUMNS SPATIAL_REF_SYS ST_GEOMETRY_COLUMNS ST_SPATIAL_REFERENCE_SYSTEMS ST_UNITS_OF_MEASURE
-		VIEW_TABLE_USAGE VIEW_ROUTINE_USAGE COLUMN_STATISTICS INDEXES KEY_PERIOD_USAGE`) {
+		VIEW_TABLE_USAGE VIEW_ROUTINE_USAGE GLOBAL_VARIABLES COLUMN_STATISTICS INDEXES KEY_PERIOD_USAGE`) {
 		all[name] = true
 	}
 	return all

@@ -172,6 +172,10 @@ func (s *Session) run() {
 		s.refuse(1290, "HY000", "the router does not run this: "+d.Why)
 		return
 	}
+	if d.Leave && s.reader != nil {
+		s.dropReader() // a transaction that only read ends with its connection
+		s.transaction = route.NoTransaction
+	}
 	srv, err := s.acquire(s.ctx, d.Target)
 	if err == nil && r.stmt != nil {
 		err = s.ready(srv)
