@@ -25,7 +25,7 @@ func within(t *testing.T) context.Context {
 }
 
 func who(user string) backend.Who {
-	return backend.Who{User: user, Charset: 45, Capabilities: wire.Carried &^ wire.ConnectWithDB}
+	return backend.Who{User: user, Charset: 45, Capabilities: wire.Carried &^ (wire.ConnectWithDB | wire.NoSchema)}
 }
 
 // query runs a statement that is answered by an OK or by rows, and returns the

@@ -52,7 +52,7 @@ func Begin(ctx context.Context, t Target, who Who, policy TLS, answer func(wire.
 		return nil, fmt.Errorf("connect to %s: %w", t.Name, err)
 	}
 	h := &Handshake{conn: c, Target: t, ServerKey: policy}
-	h.stop = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	h.bound(ctx)
 	if err := h.begin(ctx, who, policy, answer); err != nil {
 		h.Abandon()
 		if ctx.Err() != nil {
@@ -87,6 +87,12 @@ func (h *Handshake) begin(ctx context.Context, who Who, policy TLS, answer func(
 		return err
 	}
 	return h.Write(login.Append(nil))
+}
+
+// bound ends reads and writes with the context, until stop is called.
+func (h *Handshake) bound(ctx context.Context) {
+	c := h.conn
+	h.stop = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 }
 
 // Channel is what the login can rely on.
@@ -193,23 +199,33 @@ func Dial(ctx context.Context, t Target, who Who, secret auth.Secret, policy TLS
 	if err != nil {
 		return nil, err
 	}
+	p, err := h.answer(back)
+	if err != nil {
+		h.Abandon()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("at %s: %w", t.Name, err)
+	}
+	return h.Finish(p)
+}
+
+// answer answers the server's questions, and returns its OK.
+func (h *Handshake) answer(back *auth.Back) ([]byte, error) {
 	for {
 		p, err := h.Read()
-		if err == nil {
-			var reply auth.Reply
-			if reply, err = back.Step(p); err == nil && reply.Done {
-				return h.Finish(p)
-			}
-			if err == nil && reply.Send != nil {
-				err = h.Write(reply.Send)
-			}
-		}
 		if err != nil {
-			h.Abandon()
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			return nil, fmt.Errorf("at %s: %w", t.Name, err)
+			return nil, err
+		}
+		reply, err := back.Step(p)
+		if err != nil || reply.Done {
+			return p, err
+		}
+		if reply.Send == nil {
+			continue
+		}
+		if err := h.Write(reply.Send); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -36,7 +36,11 @@ func Track(g wire.Greeting) string {
 // do runs a command that is answered by OK or ERR.
 func (h *Handshake) do(c wire.Command, text string) (wire.OK, error) {
 	h.seq = 0
-	if err := h.Write(append([]byte{byte(c)}, text...)); err != nil {
+	payload := append([]byte{byte(c)}, text...)
+	if c == wire.ComQuery {
+		payload = wire.AppendQuery(nil, text, h.Capabilities)
+	}
+	if err := h.Write(payload); err != nil {
 		return wire.OK{}, err
 	}
 	p, err := h.Read()

@@ -1,0 +1,85 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mmm-ha/mmm/router/auth"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// What is done with a connection between one client and the next. Nothing of an
+// answer may be on its way.
+
+// quitLimit bounds the goodbye; a server that does not take five bytes is gone.
+const quitLimit = 100 * time.Millisecond
+
+// Quit says goodbye and closes.
+func (c *Conn) Quit() {
+	_ = c.SetDeadline(time.Now().Add(quitLimit))
+	_, _ = c.Write([]byte{1, 0, 0, 0, byte(wire.ComQuit)})
+	_ = c.Close()
+}
+
+// Abandon closes without a word.
+func (c *Conn) Abandon() { _ = c.Close() }
+
+// Reset makes the session as it was after the login, but for its schema, by
+// COM_RESET_CONNECTION, and makes the server report changes again. After an error
+// the connection is of no use any more.
+func (c *Conn) Reset(ctx context.Context) error {
+	return c.dialogue(ctx, "reset a session", func(h *Handshake) error {
+		if _, err := h.do(wire.ComResetConnection, ""); err != nil {
+			return err
+		}
+		return h.track()
+	})
+}
+
+// likeNew fails at a server that runs init_connect for who connects: it would not
+// run it for who comes to a connection. It sets what is set anyway. (DO does not
+// fail: it makes a warning of the error.)
+const likeNew = "SET SESSION session_track_schema = IF(@@global.init_connect = '', 1, (SELECT 1 UNION ALL SELECT 2))"
+
+// become logs another client in on the connection, by COM_CHANGE_USER: the server
+// judges it as if it had just come, and forgets all of the last one's session.
+func (c *Conn) become(ctx context.Context, who Who, secret auth.Secret, policy TLS) error {
+	return c.dialogue(ctx, "change the user", func(h *Handshake) error {
+		back := auth.NewBack(secret, auth.Channel{TLS: c.Secret, ServerKey: policy.ServerKey})
+		plugin, answer, err := back.Start(c.Greeting.Plugin, c.Greeting.Salt[:])
+		if err != nil {
+			return err
+		}
+		login := wire.Login{User: who.User, Answer: answer, Schema: who.Schema, Charset: who.Charset, Plugin: plugin, Attributes: who.Attributes}
+		if err := h.Write(login.AppendChangeUser(nil, c.Capabilities)); err != nil {
+			return err
+		}
+		end, err := h.answer(back)
+		if err != nil {
+			return err
+		}
+		if c.OK, err = wire.ParseOK(end, c.Capabilities); err != nil {
+			return err
+		}
+		c.OK.Info, c.OK.Tracked = nil, nil
+		if _, err = h.do(wire.ComQuery, likeNew); err != nil {
+			return err
+		}
+		return h.track()
+	})
+}
+
+// dialogue speaks with the server, bounded by the context.
+func (c *Conn) dialogue(ctx context.Context, what string, speak func(*Handshake) error) error {
+	h := &Handshake{conn: c.Conn, packets: wire.NewReader(c.Conn, mostLogin), Target: c.Target, Greeting: c.Greeting, Capabilities: c.Capabilities, Secret: c.Secret}
+	h.bound(ctx)
+	err := speak(h)
+	if !h.stop() || ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s at %s: %w", what, c.Target.Name, err)
+	}
+	return nil
+}
