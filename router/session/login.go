@@ -155,9 +155,12 @@ func (s *Session) judged(ctx context.Context, d *dialogue, front *auth.Front, v 
 func (s *Session) welcome(ctx context.Context, d *dialogue) error {
 	srv, err := s.first(ctx)
 	var theirs *backend.Server
+	var said *wire.Err // before its greeting
 	switch {
 	case errors.As(err, &theirs):
 		return errors.Join(errGoodbye, d.write(theirs.Payload))
+	case errors.As(err, &said):
+		return errors.Join(errGoodbye, d.write(refusal(said.Code, "08004", said.Message)))
 	case err != nil && ctx.Err() != nil:
 		return err
 	case err != nil && !errors.Is(err, errNoWriterYet):
