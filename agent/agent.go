@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/etcdembed"
 	"github.com/mmm-ha/mmm/internal/certs"
@@ -77,9 +78,9 @@ type Agent struct {
 	inspected topology.Incarnation // whose settings were read; touched by New and inspect only
 	rejected  atomic.Value         // netip.Addr: the deposed writer in our port rules
 	told      told
-	wants     chan want
-	asked     want   // touched by the loop only
-	beat      func() // feeds the watchdog of systemd
+	wants     chan step.Want
+	asked     step.Want // touched by the loop only
+	beat      func()    // feeds the watchdog of systemd
 	releasing chan chan error
 }
 
@@ -96,7 +97,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Agent, error) {
 func open(ctx context.Context, cfg Config, log *slog.Logger, dry bool) (_ *Agent, err error) {
 	a := &Agent{
 		dry: dry,
-		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan topology.Report, 1), wants: make(chan want, 1),
+		opt: cfg, log: log, token: uuid.NewString(), in: newInbox(), reports: make(chan topology.Report, 1), wants: make(chan step.Want, 1),
 		guards: make(chan guarded, 1), releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 	}
 	a.lastProbe.Store(topology.Probe{})

@@ -81,14 +81,7 @@ func (a *Agent) giveCopy(ctx context.Context, to topology.HostID, out io.Writer)
 
 // watchDonor ends a copy when this host has something better to do.
 func (a *Agent) watchDonor(ctx context.Context, to topology.HostID, cancel context.CancelCauseFunc) {
-	timer := time.NewTicker(donateLook)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
+	for range ticks(ctx, donateLook) {
 		if why := topology.MustStopDonating(*a.view.Load(), to); why != "" {
 			cancel(errors.New(why))
 			return

@@ -40,14 +40,7 @@ type newcomer struct {
 
 // knocks goes on until ctx ends.
 func (n *newcomer) knocks(ctx context.Context) error {
-	tick := time.NewTicker(freshPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
+	for range ticks(ctx, freshPeriod) {
 		try, cancel := context.WithTimeout(ctx, freshLimit)
 		err := n.db.Knock(try)
 		cancel()
@@ -56,6 +49,7 @@ func (n *newcomer) knocks(ctx context.Context) error {
 		}
 		n.fared(err)
 	}
+	return ctx.Err()
 }
 
 // fared takes the end of a knock. A server that says no has heard it: only

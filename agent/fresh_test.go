@@ -18,6 +18,16 @@ func (r *rig) unheard(err error) topology.Probe {
 	return r.prober.look(bounded(r.t))
 }
 
+// deafen makes a run of mysqld that answers who is there and hears nobody new.
+func (r *rig) deafen() {
+	r.t.Helper()
+	r.run()
+	r.prober.look(bounded(r.t)) // a run is known before it can miss
+	for range freshMisses {
+		r.unheard(dbops.ErrTimeout)
+	}
+}
+
 func TestServerThatTakesNoNewConnectionIsDownAfterThreeMisses(t *testing.T) {
 	for _, silence := range []error{dbops.ErrTimeout, dbops.ErrUnreachable} {
 		r := newRig(t)
@@ -80,11 +90,7 @@ func TestMissesCountOnlyWhileOpenSessionsAnswer(t *testing.T) {
 // What one run of mysqld did is not held against the next.
 func TestNewRunOfMysqldBeginsWithoutMisses(t *testing.T) {
 	r := newRig(t)
-	r.run()
-	r.prober.look(bounded(t))
-	for range freshMisses {
-		r.unheard(dbops.ErrTimeout)
-	}
+	r.deafen()
 	if p := r.prober.look(bounded(t)); p.Up {
 		t.Fatalf("the first run: %+v", p)
 	}
@@ -97,11 +103,7 @@ func TestNewRunOfMysqldBeginsWithoutMisses(t *testing.T) {
 // What an action reads of mysqld must not hide that it takes nobody new.
 func TestReadingOfAnActionIsJudgedToo(t *testing.T) {
 	r := newRig(t)
-	r.run()
-	r.prober.look(bounded(t))
-	for range freshMisses {
-		r.unheard(dbops.ErrTimeout)
-	}
+	r.deafen()
 	read, _ := r.db.Observe(bounded(t))
 	if p := r.prober.judge(read); p.Up || p.Why != whyDeaf {
 		t.Errorf("%+v", p)
@@ -121,20 +123,11 @@ func TestHangingKnockDelaysNoLook(t *testing.T) {
 	go func() { _ = r.prober.fresh.knocks(t.Context()) }()
 	readings := make(chan topology.Probe, 1)
 	r.prober.send = func(p topology.Probe) { latest(readings, p) }
-	select {
-	case <-entered:
-	case <-time.After(bound):
-		t.Fatal("nobody knocks")
-	}
+	soon(t, "a knock", entered)
 	r.during(func() {
 		for range 20 {
-			select {
-			case p := <-readings:
-				if !p.Up {
-					t.Errorf("%+v", p)
-				}
-			case <-time.After(bound):
-				t.Fatal("no look while a knock hangs")
+			if p := soon(t, "a look while a knock hangs", readings); !p.Up {
+				t.Errorf("%+v", p)
 			}
 		}
 	}, r.prober.run)

@@ -52,16 +52,9 @@ func (a *Agent) layoutOf(spec topology.Spec) fence.Layout {
 // keepGate asserts the rules for ever (F7): somebody reloads the packet filter,
 // or the cluster file changes. The loop is told when the port stands otherwise.
 func (a *Agent) keepGate(ctx context.Context) error {
-	timer := time.NewTicker(gateEvery)
-	defer timer.Stop()
 	var said string
 	was := a.gate.State()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
-		}
+	for range ticks(ctx, gateEvery) {
 		layout, _ := a.layout.Load().(fence.Layout)
 		if layout.Port == 0 { // this host is no longer in the cluster file: what stands is kept
 			continue
@@ -79,6 +72,7 @@ func (a *Agent) keepGate(ctx context.Context) error {
 			latest(a.in.renewed, struct{}{})
 		}
 	}
+	return ctx.Err()
 }
 
 // openReaders opens the port without end (R9). It is read once more, where

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/topology/gtid"
@@ -14,19 +15,12 @@ import (
 // could not be read, rests before the next try.
 const keepRetry = time.Second
 
-// want is what keep is asked: to mark the run that answers, and to say what is
-// left of another one, for a server that has the position now.
-type want struct {
-	run, ended topology.Incarnation
-	position   string
-}
-
 // keep marks the log files of each new run of mysqld, so that prestart knows what
 // it copies, and reads what is left of a run that the last reign rests on. Both
 // read files and may take a while, so that no look at mysqld waits for them.
 func (a *Agent) keep(ctx context.Context) error {
 	var marked topology.Incarnation
-	var last, now want
+	var last, now step.Want
 	retry := time.NewTicker(keepRetry)
 	defer retry.Stop()
 	for {
@@ -36,25 +30,25 @@ func (a *Agent) keep(ctx context.Context) error {
 		case now = <-a.wants:
 		case <-retry.C:
 		}
-		if now.run == "" {
+		if now.Run == "" {
 			continue
 		}
-		if now.run != marked {
+		if now.Run != marked {
 			if err := a.server.MarkRun(ctx, a.opt.MySQL.Datadir); err != nil {
 				a.log.Debug("cannot mark the log files of mysqld; trying on", "err", err)
 			} else {
-				marked = now.run
+				marked = now.Run
 			}
 		}
-		if now != last && now.ended != "" && a.readKept(now) {
+		if now != last && now.Ended != "" && a.readKept(now) {
 			last = now
 		}
 	}
 }
 
 // readKept reads what is left of a run and hands it to the probe.
-func (a *Agent) readKept(w want) bool {
-	position, err := gtid.Parse(w.position)
+func (a *Agent) readKept(w step.Want) bool {
+	position, err := gtid.Parse(w.Position)
 	var runs []topology.Kept
 	if err == nil {
 		runs, err = dbops.KeptRuns(a.opt.MySQL.Datadir, position)
@@ -62,21 +56,14 @@ func (a *Agent) readKept(w want) bool {
 	if err != nil {
 		a.log.Warn("cannot read what was kept of an earlier run of mysqld", "err", err)
 	}
-	runs = slices.DeleteFunc(runs, func(k topology.Kept) bool { return k.Run != w.ended })
+	runs = slices.DeleteFunc(runs, func(k topology.Kept) bool { return k.Run != w.Ended })
 	a.prober.keeps(w, runs)
 	return err == nil
 }
 
 // ask tells keep what the loop needs to know, when that changed.
 func (a *Agent) ask(v topology.View) {
-	w := want{run: v.Probe.Incarnation, ended: v.EndedRun()}
-	if !v.Probe.Up {
-		return
-	}
-	if w.ended != "" {
-		w.position = v.Probe.Position.String()
-	}
-	if w != a.asked {
+	if w, ok := step.WantOf(v); ok && w != a.asked {
 		a.asked = w
 		latest(a.wants, w)
 	}

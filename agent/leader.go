@@ -16,14 +16,7 @@ const leaderPeriod = 2 * time.Second
 // writer and leader in one host costs a TTL more. No host gets it that is
 // HARD_OFFLINE: a disk that ended its mysqld ends its etcd at the next write.
 func (a *Agent) leader(ctx context.Context) error {
-	timer := time.NewTicker(leaderPeriod)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
-		}
+	for range ticks(ctx, leaderPeriod) {
 		address, _ := a.address.Load().(string)
 		if !a.reigning.Load() || address == "" {
 			continue
@@ -39,6 +32,7 @@ func (a *Agent) leader(ctx context.Context) error {
 			a.log.Info("moved etcd's leadership off the writer's host", "to", to)
 		}
 	}
+	return ctx.Err()
 }
 
 // hardOffline are the addresses of the hosts that are down, or whose mysqld is.

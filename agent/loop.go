@@ -46,6 +46,24 @@ func latest[T any](ch chan T, v T) {
 	}
 }
 
+// ticks comes round each time a period is over, until ctx ends.
+func ticks(ctx context.Context, period time.Duration) func(func() bool) {
+	return func(round func() bool) {
+		timer := time.NewTicker(period)
+		defer timer.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+			if !round() {
+				return
+			}
+		}
+	}
+}
+
 // loop gathers, decides and acts until ctx ends. It is the only goroutine that
 // touches the state.
 func (a *Agent) loop(ctx context.Context, s *state) error {

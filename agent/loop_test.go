@@ -81,11 +81,7 @@ func TestOutcomesNeverBlockAnAction(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { r.actions.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(bound):
-		t.Fatal("an action waits for a reader")
-	}
+	soon(t, "the end of all actions, none of which waits for a reader", done)
 	r.waitForActions(s)
 }
 

@@ -137,14 +137,7 @@ const inspectPeriod = time.Second
 // inspect reads the settings of each new run of mysqld: one that must not be
 // managed is unable from then on, with the reason, and can never be writer.
 func (a *Agent) inspect(ctx context.Context) error {
-	timer := time.NewTicker(inspectPeriod)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
-		}
+	for range ticks(ctx, inspectPeriod) {
 		p, _ := a.lastProbe.Load().(topology.Probe)
 		if !p.Up || p.Incarnation == a.inspected {
 			continue
@@ -158,6 +151,7 @@ func (a *Agent) inspect(ctx context.Context) error {
 		a.inspected = p.Incarnation
 		a.prober.settings(found.Refuse)
 	}
+	return ctx.Err()
 }
 
 // openStore prepares the way to etcd; nothing is sent yet.

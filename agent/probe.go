@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/topology"
@@ -43,7 +44,7 @@ type prober struct {
 	misses   int
 	last     topology.Probe
 	problems []string
-	asked    want            // what kept was read for
+	asked    step.Want       // what kept was read for
 	kept     []topology.Kept // what is left of earlier runs
 }
 
@@ -131,7 +132,7 @@ func (p *prober) judge(reading topology.Probe) *topology.Probe {
 	defer p.mu.Unlock()
 	reading.Problems, reading.Unfinished, reading.Disk = p.problems, dbops.Unfinished(p.state), p.disk.now()
 	p.clones.show(&reading)
-	if reading.Incarnation == p.asked.run && reading.Position.String() == p.asked.position {
+	if reading.Incarnation == p.asked.Run && reading.Position.String() == p.asked.Position {
 		reading.Kept = p.kept
 	}
 	if p.fresh.deaf(reading) {
@@ -193,7 +194,7 @@ func (p *prober) settings(problems []string) {
 
 // keeps takes what is left of earlier runs. It counts for readings of the same
 // run at the same position only.
-func (p *prober) keeps(w want, kept []topology.Kept) {
+func (p *prober) keeps(w step.Want, kept []topology.Kept) {
 	p.mu.Lock()
 	p.asked, p.kept = w, kept
 	p.mu.Unlock()

@@ -145,13 +145,8 @@ func TestDeathCutsTheRestShort(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		end(t, inc)
-		select {
-		case p := <-readings:
-			if p.Up {
-				t.Errorf("%+v", p)
-			}
-		case <-time.After(bound):
-			t.Error("the death was not noticed")
+		if p := soon(t, "the death", readings); p.Up {
+			t.Errorf("%+v", p)
 		}
 	}, r.prober.run)
 }
@@ -166,11 +161,7 @@ func TestProberLooksMoreOftenWhenAsked(t *testing.T) {
 		<-readings
 		r.prober.every(time.Millisecond)
 		for range 3 {
-			select {
-			case <-readings:
-			case <-time.After(bound):
-				t.Fatal("it still rests")
-			}
+			soon(t, "the next look", readings)
 		}
 	}, r.prober.run)
 }

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/election"
 	"github.com/mmm-ha/mmm/topology"
 	"github.com/mmm-ha/mmm/topology/gtid"
@@ -81,7 +82,7 @@ func newRig(t *testing.T) *rig {
 	a := &Agent{
 		opt: Config{Host: self, Cluster: "t", RunDir: t.TempDir()}, log: log, id: selfID, token: "me",
 		clock: election.Clock{Boot: func() time.Duration { return time.Since(born) }},
-		in:    newInbox(), reports: make(chan topology.Report, 1), wants: make(chan want, 1), guards: make(chan guarded, 1),
+		in:    newInbox(), reports: make(chan topology.Report, 1), wants: make(chan step.Want, 1), guards: make(chan guarded, 1),
 		releasing: make(chan chan error, 1), door: newDoor(), beat: func() {}, ttl: defaultTTL,
 		db: r.db, store: r.etcd, vips: r.vips, ports: fakePorts{j}, gate: r.gate,
 	}
@@ -186,6 +187,17 @@ func pos(t *testing.T, text string) gtid.Set {
 		t.Fatal(err)
 	}
 	return set
+}
+
+// soon is the next value of a channel.
+func soon[T any](t *testing.T, what string, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(bound):
+		t.Fatalf("after %s there is no sign of %s", bound, what)
+	}
+	return v
 }
 
 // eventually waits until something is so.

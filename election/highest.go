@@ -80,24 +80,14 @@ func (h *Highest) Epoch(cluster string) topology.Rev {
 // returns nil, that or a higher epoch is durable. A lower epoch than the recorded
 // one changes nothing.
 func (h *Highest) Save(cluster string, epoch topology.Rev) error {
-	if cluster == "" {
-		return errors.New("save the highest epoch: the cluster has no id")
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if epoch <= h.seen[cluster].Epoch {
-		return nil
-	}
-	boot, err := bootID()
-	if err != nil {
-		return fmt.Errorf("save the highest epoch: %w", err)
-	}
-	seen := h.seen[cluster]
-	seen.Epoch, seen.Boot = epoch, boot
-	if err := h.write(cluster, seen); err != nil {
-		return fmt.Errorf("save the highest epoch: %w", err)
-	}
-	return nil
+	return h.change("save the highest epoch", cluster, func(seen *seenEpoch) (news bool, err error) {
+		if epoch <= seen.Epoch {
+			return false, nil
+		}
+		seen.Epoch = epoch
+		seen.Boot, err = bootID()
+		return true, err
+	})
 }
 
 // Distrusted returns why the etcd of the cluster with the given id is not
@@ -111,15 +101,26 @@ func (h *Highest) Distrusted(cluster string) topology.Distrust {
 // Distrust records why the etcd of a cluster is not believed (R17), or with the
 // zero value that it is again. When it returns nil, that is durable.
 func (h *Highest) Distrust(cluster string, d topology.Distrust) error {
+	return h.change("keep what etcd lost", cluster, func(seen *seenEpoch) (news bool, err error) {
+		seen.Distrust = d
+		return true, nil
+	})
+}
+
+// change makes what is newly known of a cluster durable.
+func (h *Highest) change(do, cluster string, learn func(*seenEpoch) (news bool, err error)) error {
 	if cluster == "" {
-		return errors.New("keep what etcd lost: the cluster has no id")
+		return fmt.Errorf("%s: the cluster has no id", do)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	seen := h.seen[cluster]
-	seen.Distrust = d
-	if err := h.write(cluster, seen); err != nil {
-		return fmt.Errorf("keep what etcd lost: %w", err)
+	news, err := learn(&seen)
+	if err == nil && news {
+		err = h.write(cluster, seen)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", do, err)
 	}
 	return nil
 }

@@ -72,8 +72,8 @@ var elections = []Mutant{
 	{
 		Name: "highest-epoch-goes-down", Rules: []string{"R17"}, File: "election/highest.go", Suite: leases,
 		What: "The highest epoch is overwritten by a lower one.",
-		Old:  `if epoch <= h.seen[cluster].Epoch {`,
-		New:  `if epoch == h.seen[cluster].Epoch {`,
+		Old:  `if epoch <= seen.Epoch {`,
+		New:  `if epoch == seen.Epoch {`,
 	},
 	{
 		Name: "broken-record-is-no-record", Rules: []string{"R17"}, File: "election/highest.go", Suite: leases,

@@ -34,7 +34,7 @@ type agent struct {
 	campaign int
 	rejected *host
 	look     look
-	asked    want
+	asked    step.Want
 }
 
 // lane is an action in flight.
@@ -75,7 +75,7 @@ func (a *agent) start() {
 	a.h.promises.load(a.h.now(), a.h.boots)
 	a.lanes, a.door, a.beat = map[topology.Lane]*lane{}, door{}, step.Heartbeat{}
 	a.beating, a.dirty, a.unsure, a.reigning, a.rejected = false, true, "", false, nil
-	a.look, a.asked = look{version: -1, under: true}, want{}
+	a.look, a.asked = look{version: -1, under: true}, step.Want{}
 	a.state = step.New(a.h.name, a.h.id, a.token(), a.h.disk.highest)
 	a.state.Seen.Distrust = a.h.disk.doubts
 	a.h.rejects = nil // whom it refuses stays refused until it decides anew (R21)

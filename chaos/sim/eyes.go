@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -26,7 +27,7 @@ type look struct {
 	misses  int
 	last    topology.Probe
 	kept    []topology.Kept // what is left of an earlier run
-	keptFor want            // the run and the position that it counts for
+	keptFor step.Want       // the run and the position that it counts for
 }
 
 // lookAgain plans the next look that can see something new, unless one as early
@@ -125,7 +126,7 @@ func (a *agent) lookOnce(p *proc) topology.Probe {
 }
 
 func (k *look) judge(reading topology.Probe) *topology.Probe {
-	if reading.Incarnation == k.keptFor.run && reading.Position.String() == k.keptFor.position {
+	if reading.Incarnation == k.keptFor.Run && reading.Position.String() == k.keptFor.Position {
 		reading.Kept = k.kept
 	}
 	if !reading.At.Before(k.last.At) {

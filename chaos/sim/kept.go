@@ -68,39 +68,26 @@ func (t *trx) looksLike(o *trx) bool {
 	return t.server == o.server && t.seq == o.seq && t.born/time.Second == o.born/time.Second
 }
 
-// want is what the agent's keep is asked (agent/kept.go).
-type want struct {
-	run, ended topology.Incarnation
-	position   string
-}
-
 // asks tells keep what the loop needs to know, when that changed.
 func (a *agent) asks(v topology.View) {
-	w := want{run: v.Probe.Incarnation, ended: v.EndedRun()}
-	if !v.Probe.Up {
-		return
-	}
-	if w.ended != "" {
-		w.position = v.Probe.Position.String()
-	}
-	if w != a.asked {
+	if w, ok := step.WantOf(v); ok && w != a.asked {
 		a.asked = w
 		a.w.after(a.w.between(time.Millisecond, 20*time.Millisecond), a.proc, func() { a.keep(w) })
 	}
 }
 
 // keep marks the files of a run and reads what is left of another one.
-func (a *agent) keep(w want) {
+func (a *agent) keep(w step.Want) {
 	m := a.h.db
-	if a.asked != w || m.inc != w.run || m.hung {
+	if a.asked != w || m.inc != w.Run || m.hung {
 		return
 	}
-	m.marked = w.run
-	if w.ended == "" {
+	m.marked = w.Run
+	if w.Ended == "" {
 		return
 	}
 	a.look.kept = nil
-	if k, ok := m.keptRun(w.ended); ok && m.position().String() == w.position {
+	if k, ok := m.keptRun(w.Ended); ok && m.position().String() == w.Position {
 		a.look.kept = []topology.Kept{k}
 	}
 	a.look.keptFor = w

@@ -134,38 +134,45 @@ func watchdog() func() {
 	}
 }
 
+// withFile makes a command read the file of this host and work with it.
+func withFile(cmd *cobra.Command, do func(ctx context.Context, cfg agent.Config, log *slog.Logger) error) *cobra.Command {
+	path := cmd.Flags().String("config", defaultConfig, "the file of this host")
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		log, err := logger(cmd)
+		if err != nil {
+			return err
+		}
+		cfg, err := agent.ReadConfig(*path)
+		if err != nil {
+			return err
+		}
+		return do(cmd.Context(), cfg, log)
+	}
+	return cmd
+}
+
 func newPreflightCommand() *cobra.Command {
-	var path string
 	cmd := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether the agent could run here, and change nothing",
 		Long: `Check this host as run does before it starts: the file, mysqld and its settings,
 etcd, the cluster file, and whether anybody else holds one of the VIPs. Ends with
-0 when the agent can run, and with one sentence naming cause and fix when not.`,
+0 when the agent can run, and with one sentence naming cause and fix when not.
+What the agent could do without for a while is a warning: an etcd member that does
+not answer, or what a copy of another host's data would need.`,
 		Example: "  mmmagent preflight --config /etc/mmm/mmm.yaml",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logger(cmd)
-			if err != nil {
-				return err
-			}
-			cfg, err := agent.ReadConfig(path)
-			if err != nil {
-				return err
-			}
-			if err := agent.Preflight(cmd.Context(), cfg, log); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "OK: the agent can run here")
-			return nil
-		},
 	}
-	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
-	return cmd
+	return withFile(cmd, func(ctx context.Context, cfg agent.Config, log *slog.Logger) error {
+		if err := agent.Preflight(ctx, cfg, log); err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "OK: the agent can run here")
+		return nil
+	})
 }
 
 func newGrantsCommand() *cobra.Command {
-	var path string
 	cmd := &cobra.Command{
 		Use:   "grants",
 		Short: "Print the SQL that makes the accounts of the agent and of replication",
@@ -174,30 +181,21 @@ exactly the privileges that are needed and the passwords of the password files.
 Run them once on each host before its agent starts, as they are: they are not
 written to the binlog.`,
 		Example: "  mmmagent grants --config /etc/mmm/mmm.yaml | mariadb",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := agent.ReadConfig(path)
-			if err != nil {
-				return err
-			}
-			statements, err := agent.Grants(cfg)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "SET sql_log_bin=0;")
-			for _, s := range statements {
-				fmt.Fprintln(cmd.OutOrStdout(), s+";")
-			}
-			return nil
-		},
 	}
-	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
-	return cmd
+	return withFile(cmd, func(_ context.Context, cfg agent.Config, _ *slog.Logger) error {
+		statements, err := agent.Grants(cfg)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "SET sql_log_bin=0;")
+		for _, s := range statements {
+			fmt.Fprintln(cmd.OutOrStdout(), s+";")
+		}
+		return nil
+	})
 }
 
 func newStopCommand() *cobra.Command {
-	var path string
-	var release bool
 	cmd := &cobra.Command{
 		Use:   "stop",
 		Short: "Stop the agent of this host, keeping or giving back its roles",
@@ -210,18 +208,11 @@ With --release the agent first gives everything back: a writer stops writing,
 waits until an acker has all of it, writes down where it stopped and gives up the
 key; a reader gives up its VIPs. Others take over at once.`,
 		Example: "  mmmagent stop\n  mmmagent stop --release",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := agent.ReadConfig(path)
-			if err != nil {
-				return err
-			}
-			return stopAgent(cmd.Context(), cfg, release)
-		},
 	}
-	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
-	cmd.Flags().BoolVar(&release, "release", false, "give the roles back first")
-	return cmd
+	release := cmd.Flags().Bool("release", false, "give the roles back first")
+	return withFile(cmd, func(ctx context.Context, cfg agent.Config, _ *slog.Logger) error {
+		return stopAgent(ctx, cfg, *release)
+	})
 }
 
 // stopLimit is how long an agent may take to end.

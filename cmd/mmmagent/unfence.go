@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -9,7 +11,6 @@ import (
 )
 
 func newUnfenceCommand() *cobra.Command {
-	var path string
 	cmd := &cobra.Command{
 		Use:   "unfence",
 		Short: "Take the agent's rules out of the packet filter, to uninstall it",
@@ -19,23 +20,12 @@ mysqld is open to everybody afterwards, and nothing closes it again.
 For uninstallation, and for a host that leaves the cluster. It is refused while an
 agent runs here: that would put the rules back at once.`,
 		Example: "  mmmagent stop --release && mmmagent unfence",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logger(cmd)
-			if err != nil {
-				return err
-			}
-			cfg, err := agent.ReadConfig(path)
-			if err != nil {
-				return err
-			}
-			if err := agent.Unfence(cmd.Context(), cfg, log); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "the packet filter has no rules of ours any more: the port of mysqld is open to everybody")
-			return nil
-		},
 	}
-	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
-	return cmd
+	return withFile(cmd, func(ctx context.Context, cfg agent.Config, log *slog.Logger) error {
+		if err := agent.Unfence(ctx, cfg, log); err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "the packet filter has no rules of ours any more: the port of mysqld is open to everybody")
+		return nil
+	})
 }
