@@ -156,59 +156,6 @@ func TestWhatCannotBeUndoneAwaitsRecoveryWithTheCause(t *testing.T) {
 	s.recloned("db3", table)
 }
 
-// The binlogs that a host needs are gone everywhere: it says so, and nobody waits
-// for it. A copy of another host brings it back.
-func TestHostThatMissedPurgedBinlogsIsShort(t *testing.T) {
-	s := begin(t)
-	writer, _, epoch := s.writer()
-	table := s.shop(writer)
-	s.must(s.StopMysqld(s.ctx, "db4"))
-	w := s.write()
-	w.more(50)
-	others := []string{"db1", "db2", "db3"}
-	for _, host := range others {
-		s.exec(host, "FLUSH LOCAL BINARY LOGS")
-	}
-	w.more(20)
-	for _, host := range others {
-		s.exec(host, "PURGE BINARY LOGS TO '"+s.lastBinlog(host)+"'")
-	}
-	s.must(s.StartMysqld(s.ctx, "db4"))
-	why := s.awaitState("db4", topology.AwaitingRecovery)
-	s.until("db4 says what it lacks", func() error {
-		if why = s.awaitState("db4", topology.AwaitingRecovery); !strings.Contains(why, "SHORT") || !strings.Contains(why, "purged the binlogs") {
-			return errors.New(why)
-		}
-		return nil
-	})
-	w.more(20)
-	s.reignIs(epoch)
-	s.recloned("db4", table)
-}
-
-// lastBinlog is the one that a host writes.
-func (s *stage) lastBinlog(host string) (last string) {
-	s.t.Helper()
-	c := s.root(host)
-	defer c.close()
-	rows, err := c.conn.QueryContext(s.ctx, "SHOW BINARY LOGS")
-	s.must(err)
-	defer rows.Close()
-	for rows.Next() {
-		var size string
-		s.must(rows.Scan(&last, &size))
-	}
-	s.must(rows.Err())
-	return last
-}
-
-// recloned orders a copy of another host for one that nothing else brings back.
-func (s *stage) recloned(host string, tables ...string) {
-	s.t.Helper()
-	s.says(s.order("reclone", host), host+" follows")
-	s.healed(host, tables...)
-}
-
 // R48: an empty datadir under a known name is a stranger that lacks everything.
 // It does not follow from the beginning, for what was never in a binlog would be
 // missing, and nobody counts on it.
@@ -276,4 +223,57 @@ func TestReplicaThatSomebodyWroteOnProvesNothing(t *testing.T) {
 	s.awaitSaid("db3", "transactions that only it had")
 	s.well()
 	s.equalRows(table)
+}
+
+// The binlogs that a host needs are gone everywhere: it says so, and nobody waits
+// for it. A copy of another host brings it back.
+func TestHostThatMissedPurgedBinlogsIsShort(t *testing.T) {
+	s := begin(t)
+	writer, _, epoch := s.writer()
+	table := s.shop(writer)
+	s.must(s.StopMysqld(s.ctx, "db4"))
+	w := s.write()
+	w.more(50)
+	others := []string{"db1", "db2", "db3"}
+	for _, host := range others {
+		s.exec(host, "FLUSH LOCAL BINARY LOGS")
+	}
+	w.more(20)
+	for _, host := range others {
+		s.exec(host, "PURGE BINARY LOGS TO '"+s.lastBinlog(host)+"'")
+	}
+	s.must(s.StartMysqld(s.ctx, "db4"))
+	why := s.awaitState("db4", topology.AwaitingRecovery)
+	s.until("db4 says what it lacks", func() error {
+		if why = s.awaitState("db4", topology.AwaitingRecovery); !strings.Contains(why, "SHORT") || !strings.Contains(why, "purged the binlogs") {
+			return errors.New(why)
+		}
+		return nil
+	})
+	w.more(20)
+	s.reignIs(epoch)
+	s.recloned("db4", table)
+}
+
+// lastBinlog is the one that a host writes.
+func (s *stage) lastBinlog(host string) (last string) {
+	s.t.Helper()
+	c := s.root(host)
+	defer c.close()
+	rows, err := c.conn.QueryContext(s.ctx, "SHOW BINARY LOGS")
+	s.must(err)
+	defer rows.Close()
+	for rows.Next() {
+		var size string
+		s.must(rows.Scan(&last, &size))
+	}
+	s.must(rows.Err())
+	return last
+}
+
+// recloned orders a copy of another host for one that nothing else brings back.
+func (s *stage) recloned(host string, tables ...string) {
+	s.t.Helper()
+	s.says(s.order("reclone", host), host+" follows")
+	s.healed(host, tables...)
 }
