@@ -28,6 +28,7 @@ var (
 // next ones.
 type bed struct {
 	*lab.Bed
+	kind   string // what is special about it; empty: nothing
 	etcd   *store.Client
 	ways   *lab.Ways
 	tables []table

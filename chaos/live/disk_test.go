@@ -14,7 +14,7 @@ import (
 // onDisks is a test on a bed whose datadirs are file systems of their own.
 func onDisks(t *testing.T) *stage {
 	t.Helper()
-	return apart(t, func(o *lab.Options) { o.Disks = true })
+	return beginOn(t, "disks", func(o *lab.Options) { o.Disks = true })
 }
 
 // The disk of the writer takes no writes any more: the server answers, and cannot
@@ -69,6 +69,32 @@ func TestF11WriterWhoseDiskTakesNoWritesIsReplaced(t *testing.T) {
 	}
 }
 
+// A full replica serves no readers and is no candidate; the others go on.
+func TestF11ReplicaWhoseDiskIsFullStandsAside(t *testing.T) {
+	s := onDisks(t)
+	w := s.write()
+	_, other, epoch := s.writer()
+	s.must(s.FillDisk(other))
+	s.awaitCluster(other+" stands aside", func(c topology.Cluster) error {
+		// A server that cannot write its relay log soon answers nobody.
+		state, why := topology.Classify(c, other, time.Now())
+		if state == topology.Online || !strings.Contains(string(why), "no space left on device") {
+			return fmt.Errorf("it is %s: %s", state, why)
+		}
+		return nil
+	})
+	s.awaitCluster("the readers are spread over the others", func(c topology.Cluster) error { return spread(c, other) })
+	s.awaitAckers(2)
+	w.more(100)
+	if code, out := s.ctl("switchover", "--to", other, "--yes"); code == 0 || !strings.Contains(out, "its disk takes no writes") {
+		t.Errorf("a switchover to it: exit %d, %s", code, out)
+	}
+	s.must(s.EmptyDisk(other))
+	s.must(s.KillMysqld(s.ctx, other, true)) // else it looks for room only once a minute
+	s.well()
+	s.reignIs(epoch)
+}
+
 // Nobody is better off: the reign stays where it is, and status says why. Writes
 // go on when there is room.
 func TestF11FullDisksOfAllHostsMoveNothing(t *testing.T) {
@@ -100,32 +126,7 @@ func TestF11FullDisksOfAllHostsMoveNothing(t *testing.T) {
 	})
 	s.reignIs(epoch)
 	w.stop()
-}
-
-// A full replica serves no readers and is no candidate; the others go on.
-func TestF11ReplicaWhoseDiskIsFullStandsAside(t *testing.T) {
-	s := onDisks(t)
-	w := s.write()
-	_, other, epoch := s.writer()
-	s.must(s.FillDisk(other))
-	s.awaitCluster(other+" stands aside", func(c topology.Cluster) error {
-		// A server that cannot write its relay log soon answers nobody.
-		state, why := topology.Classify(c, other, time.Now())
-		if state == topology.Online || !strings.Contains(string(why), "no space left on device") {
-			return fmt.Errorf("it is %s: %s", state, why)
-		}
-		return nil
-	})
-	s.awaitCluster("the readers are spread over the others", func(c topology.Cluster) error { return spread(c, other) })
-	s.awaitAckers(2)
-	w.more(100)
-	if code, out := s.ctl("switchover", "--to", other, "--yes"); code == 0 || !strings.Contains(out, "its disk takes no writes") {
-		t.Errorf("a switchover to it: exit %d, %s", code, out)
-	}
-	s.must(s.EmptyDisk(other))
-	s.must(s.KillMysqld(s.ctx, other, true)) // else it looks for room only once a minute
-	s.well()
-	s.reignIs(epoch)
+	s.discard() // whoever waits for room looks for it only once a minute
 }
 
 // reboot is the only cure for a file system that has failed.

@@ -142,7 +142,7 @@ func TestWriterThatAloneLostEtcdGetsNoPromise(t *testing.T) {
 // nothing else.
 func aside(t *testing.T) *stage {
 	t.Helper()
-	return apart(t, func(o *lab.Options) {
+	return beginOn(t, "etcd aside", func(o *lab.Options) {
 		o.Hosts = lab.DefaultHosts()
 		for i := range o.Hosts {
 			o.Hosts[i].Etcd = false
@@ -151,30 +151,6 @@ func aside(t *testing.T) *stage {
 			o.Hosts = append(o.Hosts, lab.Host{Name: fmt.Sprintf("etcd%d", i+1), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(171 + i)}), Etcd: true})
 		}
 	})
-}
-
-// apart is a test on a bed of its own.
-func apart(t *testing.T, change func(*lab.Options)) *stage {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("SKIPPED, NOTHING PROVEN: it starts servers, and the tests run with -short")
-	}
-	lab.Require(t, "netns", "mariadb", "etcd")
-	if shared != nil { // two beds at once would be too many servers
-		if err := shared.close(); err != nil {
-			t.Fatal(err)
-		}
-		shared = nil
-	}
-	takeBed(t, change)
-	var s *stage
-	t.Cleanup(func() { // last of all: what failed keeps its logs first, and throws the bed away itself
-		if s != nil && shared == s.bed {
-			s.discard()
-		}
-	})
-	s = begin(t)
-	return s
 }
 
 // R52: all database hosts are cut off from an etcd that lives and ends their

@@ -75,11 +75,18 @@ var (
 // bedLimit bounds the making of a bed.
 const bedLimit = 90 * time.Second
 
-// takeBed gives the shared bed, a new one when there is none, with changed options.
-func takeBed(t *testing.T, changes ...func(*lab.Options)) *bed {
+// takeBed gives the shared bed, a new one when there is none of the kind: two at
+// once would be too many servers.
+func takeBed(t *testing.T, kind string, changes ...func(*lab.Options)) *bed {
 	t.Helper()
-	if shared != nil {
+	if shared != nil && shared.kind == kind {
 		return shared
+	}
+	if last := shared; last != nil {
+		shared = nil
+		if err := last.close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), bedLimit)
 	defer cancel()
@@ -97,6 +104,7 @@ func takeBed(t *testing.T, changes ...func(*lab.Options)) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.kind = kind
 	shared = b
 	return b
 }

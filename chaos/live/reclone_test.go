@@ -116,7 +116,7 @@ func TestOperatorOrdersACopy(t *testing.T) {
 	if code, out := s.ctl("reclone", "db4", "--from", writer, "--yes"); code != 3 || !strings.Contains(out, "only --from-writer allows that") {
 		t.Errorf("mmmctl reclone from the writer: exit %d: %s", code, out)
 	}
-	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, cloneRate: 40")
+	restore := s.apply("flapDuration: 1h", "flapDuration: 1h, cloneRate: 50")
 	s.ballast("db3")
 	out := s.order("reclone", "db4", "--from", "db3")
 	t.Log(out)
@@ -147,7 +147,7 @@ func (s *stage) ballast(host string) {
 // A donor that is lost amid a copy costs nothing but time: nothing was touched yet.
 func TestCopyWhoseDonorIsKilledIsTakenFromAnother(t *testing.T) {
 	s := begin(t)
-	s.becomesACopyAlthough("cloneRate: 4", func() { s.must(s.KillMysqld(s.ctx, "db3", true)) })
+	s.becomesACopyAlthough("cloneRate: 8", func() { s.must(s.KillMysqld(s.ctx, "db3", true)) })
 }
 
 // An agent that is killed amid a copy begins again; one that is killed while the

@@ -38,6 +38,13 @@ type stage struct {
 // begin takes the shared bed for a test and sees that it is well.
 func begin(t *testing.T) *stage {
 	t.Helper()
+	return beginOn(t, "")
+}
+
+// beginOn is begin on a bed that is not like the others, made with changed options.
+// Tests of the same kind that follow each other share it.
+func beginOn(t *testing.T, kind string, changes ...func(*lab.Options)) *stage {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("SKIPPED, NOTHING PROVEN: it starts servers, and the tests run with -short")
 	}
@@ -45,7 +52,7 @@ func begin(t *testing.T) *stage {
 	if f, ok := failureOf(t.Name()); ok {
 		t.Logf("F%d: %s", f.number, f.here)
 	}
-	s := &stage{bed: takeBed(t), t: t, ctx: t.Context(), began: time.Now(), logs: map[string]int64{}}
+	s := &stage{bed: takeBed(t, kind, changes...), t: t, ctx: t.Context(), began: time.Now(), logs: map[string]int64{}}
 	t.Cleanup(s.end)
 	for _, host := range allHosts {
 		if info, err := os.Stat(s.Log(host, lab.UnitAgent)); err == nil {
