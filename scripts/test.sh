@@ -13,6 +13,7 @@ mapfile -t pure < <(go list ./topology/... ./chaos/model/... ./chaos/sim ./chaos
 mapfile -t rest < <(go list ./... | grep -vE '/(election|internal/store|internal/store/storetest|internal/fence|vip|agent|internal/process|router|router/tally|cmd/mmmrouter|chaos/live)$' |
 	grep -vxF "$(printf '%s\n' "${pure[@]}")")
 mapfile -t live < <(go test ./chaos/live -list . | grep ^Test)
+[ ${#live[@]} -gt 1 ] || { echo "chaos/live lists no tests" && exit 1; }
 
 # aside NAME COMMAND... runs a command beside the others and keeps what it says.
 said=$(mktemp -d)

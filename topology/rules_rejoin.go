@@ -223,6 +223,8 @@ func (v *View) unproven() string {
 		return "a rewind of it was interrupted"
 	case unproven(v.Probe.Replication) != "" && !forgets(v.Cluster, v.Probe.Replication.Error):
 		return unproven(v.Probe.Replication)
+	case v.Term.Epoch == 0 && Strayed(v.Cluster, v.ID, v.Probe) != "":
+		return Strayed(v.Cluster, v.ID, v.Probe)
 	case len(foreign) > 0:
 		return "it holds " + foreign[len(foreign)-1] + ", which the last writer never had"
 	case v.void():

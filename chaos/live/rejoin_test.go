@@ -274,6 +274,14 @@ func (s *stage) lastBinlog(host string) (last string) {
 // recloned orders a copy of another host for one that nothing else brings back.
 func (s *stage) recloned(host string, tables ...string) {
 	s.t.Helper()
+	s.awaitCluster("everybody's space is measured", func(c topology.Cluster) error {
+		for _, h := range allHosts {
+			if r, _, _ := c.ReportOf(h); r.Space.Free == 0 || r.Space.Data == 0 && h != host {
+				return fmt.Errorf("%s says %+v", h, r.Space)
+			}
+		}
+		return nil
+	})
 	s.says(s.order("reclone", host), host+" follows")
 	s.healed(host, tables...)
 }

@@ -69,7 +69,8 @@ func (s *stage) saysWhatIsWrongWithCertificates() {
 	agent, ctl := make([]answer, len(mistakes)), make([]answer, len(mistakes))
 	var all sync.WaitGroup
 	for i, m := range mistakes { // at once: each is patient with etcd
-		all.Go(func() { agent[i].code, agent[i].out = s.agent("db4", "preflight", "--config", s.agentFile(m)) })
+		file := s.agentFile(m)
+		all.Go(func() { agent[i].code, agent[i].out = s.agent("db4", "preflight", "--config", file) })
 		all.Go(func() { ctl[i].code, ctl[i].out = s.ctlBy(m, "status") })
 	}
 	code, out := s.agent("db4", "preflight", "--config", filepath.Join(s.Dir("db4"), "agent.yaml"))
