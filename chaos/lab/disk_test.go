@@ -202,7 +202,7 @@ func TestSwitchDropsOnlyWhatIsMarked(t *testing.T) {
 		}
 		return err
 	}
-	must(t, dial("2379", serverStarts)) // the first question who has an address may be lost while the switch comes up
+	must(t, dial("2379", serverStarts))           // the first question who has an address may be lost while the switch comes up
 	for _, host := range []string{"db1", "db2"} { // both directions
 		must(t, b.CutEtcd(ctx, host, true))
 		before, err := b.Dropped(ctx)
