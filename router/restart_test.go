@@ -3,6 +3,7 @@ package router
 import (
 	"bufio"
 	"context"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -89,5 +90,43 @@ func TestARouterThatFollowsNoneIsReachedAlthoughItsForerunnerGaveWay(t *testing.
 	}
 	if len(next.talks.all()) == 0 || len(both.talks.all()) == 0 {
 		t.Errorf("%d and %d clients: they are not spread", len(next.talks.all()), len(both.talks.all()))
+	}
+}
+
+func TestARouterThatKnowsNothingYetTakesNoClientFromAnother(t *testing.T) {
+	var known atomic.Bool
+	begun := make(chan struct{})
+	r, err := New(Options{
+		Config: small(nil), Log: slog.New(slog.DiscardHandler), Conversation: &standIn{},
+		Cluster: func() Cluster { return Cluster{Writer: "db1", Fresh: known.Load()} },
+		Beside:  func(ctx context.Context) error { close(begun); <-ctx.Done(); return ctx.Err() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx, func() {}) }()
+	<-begun
+	if r.listening() {
+		t.Error("it listens and knows no writer")
+	}
+	known.Store(true)
+	eventually(t, "it listens", r.listening)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARouterThatIsToldToEndBeforeItBeganEnds(t *testing.T) {
+	r, err := New(Options{Config: small(nil), Log: slog.New(slog.DiscardHandler), Conversation: &standIn{}, Cluster: func() Cluster { return Cluster{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := r.Run(ctx, func() { t.Error("ready") }); err != nil {
+		t.Error(err)
 	}
 }

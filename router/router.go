@@ -102,7 +102,8 @@ func newBoard(opt Options) *tally.Board {
 // before Run.
 func (r *Router) Notify(beat func()) { r.sweeper.beat = beat }
 
-// Run is the router's life: it listens, calls ready, and serves until ctx ends.
+// Run is the router's life: it learns who the writer is, listens, calls ready, and
+// serves until ctx ends.
 // Then it drains: it says that it is not ready, gives its place to another router
 // of this host, lets statements and transactions end, and returns nil. It returns
 // an error when something breaks that cannot be mended.
@@ -110,17 +111,24 @@ func (r *Router) Run(ctx context.Context, ready func()) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // sessions outlive ctx by the drain
 	defer end()
 	group, life := errgroup.WithContext(life)
-	if err := r.open(ctx); err != nil {
-		return err
+	if r.opt.Beside != nil {
+		group.Go(func() error { return r.opt.Beside(life) })
+	}
+	r.learn(ctx, life)
+	err := ctx.Err() // told to end before it began?
+	if err == nil {
+		err = r.open(ctx)
+	}
+	if err != nil {
+		end()
+		_ = group.Wait() // it ended because it was told to
+		return unlessCanceled(err)
 	}
 	accepting := r.accept(life, group)
 	group.Go(func() error { return r.sweeper.run(life) })
 	group.Go(func() error { return r.front.watch(life) })
 	group.Go(func() error { return r.board.Slow.Run(life) })
 	group.Go(func() error { return r.pages(life) })
-	if r.opt.Beside != nil {
-		group.Go(func() error { return r.opt.Beside(life) })
-	}
 	ready()
 	select {
 	case <-ctx.Done():
@@ -130,12 +138,30 @@ func (r *Router) Run(ctx context.Context, ready func()) error {
 		r.endAll(shutdown())
 	}
 	end()
-	err := group.Wait()
+	err = group.Wait()
 	r.desk.serving.Wait()
+	return unlessCanceled(err)
+}
+
+// unlessCanceled is an error, but for that of an end that was asked for.
+func unlessCanceled(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// learnLimit is how long a router waits for its first word of the cluster before it
+// listens. Then it listens anyway: clients are told what is missing, and /readyz too.
+const learnLimit = 5 * time.Second
+
+// learn waits until clients can be served. A router that listened before would take
+// clients away from the one that it follows, and have nothing to say to them.
+func (r *Router) learn(ctx, life context.Context) {
+	end := time.Now().Add(learnLimit)
+	for r.opt.Cluster != nil && r.opt.Cluster().ready() != nil && time.Now().Before(end) && ctx.Err() == nil && life.Err() == nil {
+		pause(ctx, lookEvery)
+	}
 }
 
 // open binds all addresses, or none.

@@ -89,7 +89,7 @@ func (f *Follower) refresh(w *store.Watcher) {
 		ttl := f.cluster.Spec.Value.Timing.TTL.D()
 		f.fresh.Store(int64(proved.Add(ttl - election.Margin(ttl)).Sub(f.born)))
 	}
-	if time.Since(f.judged) > time.Second { // states change with time alone
+	if !f.judged.IsZero() && time.Since(f.judged) > time.Second { // states change with time alone
 		f.take(f.cluster)
 	}
 }
