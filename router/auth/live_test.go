@@ -169,6 +169,20 @@ func TestTheErrorOfARefusedLoginIsTheServersOwn(t *testing.T) {
 	}
 }
 
+func TestAClientCannotTellWhetherAUserIsKnown(t *testing.T) {
+	w := begin(t, nil, "CREATE USER joe@'%' IDENTIFIED BY 'secret'", "CREATE USER away@'192.0.2.77' IDENTIFIED BY 'secret'",
+		"CREATE USER locked@'%' IDENTIFIED BY 'secret' ACCOUNT LOCK", "CREATE USER tls@'%' IDENTIFIED BY 'secret' REQUIRE SSL")
+	_, wrong, _ := w.through("joe", "wrong")
+	if !strings.Contains(wrong.shown, "fe "+auth.Native) || !strings.Contains(wrong.shown, "Access denied") {
+		t.Fatalf("a client with a wrong password sees %s", wrong.shown)
+	}
+	for _, c := range [][2]string{{"nobody", "secret"}, {"away", "secret"}, {"away", "wrong"}, {"locked", "wrong"}, {"tls", "secret"}, {"tls", "wrong"}} {
+		if _, l, _ := w.through(c[0], c[1]); l.shown != wrong.shown {
+			t.Errorf("%s, %q: sees\n%s\nand with a wrong password\n%s", c[0], c[1], l.shown, wrong.shown)
+		}
+	}
+}
+
 func TestAnAccountOfTheServersHostIsNotOpenToTheNetwork(t *testing.T) {
 	w := begin(t, nil, "CREATE USER local@'127.0.0.1' IDENTIFIED BY 'secret'")
 	if _, err := w.direct("local", "secret"); err != nil {
@@ -217,8 +231,8 @@ func TestAPasswordThatChangesWhileSomebodyIsConnected(t *testing.T) {
 func TestARelayedNativeLoginGivesItsSecret(t *testing.T) {
 	w := begin(t, nil, "CREATE USER joe@'%' IDENTIFIED BY 'secret'")
 	// A client that begins with another plugin is asked again, by the server.
+	w.proxy = startProxy(t, &proxy{loader: w.loader, server: w.server, from: application, plugin: auth.CachingSHA2})
 	db := open(t, w.proxy.port(), "joe", "secret")
-	w.plugin = auth.CachingSHA2
 	if _, err := who(t, db); err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +298,7 @@ func TestAPasswordOfTheFileLogsInWhereverTheServerAsksForEd25519(t *testing.T) {
 	w := begin(t, withEd25519(t), "CREATE USER eddy@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secret')")
 	loader, err := auth.NewLoader(auth.LoaderOptions{File: users(t, "users:\n  - {user: eddy, password: secret}\n")})
 	must(t, err)
-	w.loader = loader
+	w.proxy = startProxy(t, &proxy{loader: loader, server: w.server, from: application})
 	if l := w.sameAsDirect("eddy", "secret"); l.do != auth.Accept || !l.ok || !l.secret {
 		t.Errorf("%s: %s", l.do, l.why)
 	}

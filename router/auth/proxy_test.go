@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
@@ -72,7 +73,21 @@ type login struct {
 	do     auth.Do
 	why    string // of the verdict, or of the relay's end
 	ok     bool
-	secret bool // is known afterwards
+	secret bool   // is known afterwards
+	shown  string // what the client saw: kinds of packets, plugins, errors
+}
+
+// shows adds a payload to what the client saw, without what is random or named
+// after it.
+func (l *login) shows(payload []byte) {
+	text := fmt.Sprintf("%02x", payload[0])
+	if name, _, found := bytes.Cut(payload[1:], []byte{0}); payload[0] == 0xfe && found {
+		text += fmt.Sprintf(" %s (%d bytes)", name, len(payload))
+	}
+	if payload[0] == 0xff {
+		text += " " + strings.ReplaceAll(string(payload[3:]), l.user, "user")
+	}
+	l.shown += text + "; "
 }
 
 // proxy moves packets between clients and one server, as the router will: all
@@ -353,6 +368,9 @@ func (p *proxy) passedOn(client *leg, r response, f *auth.Front, l *login) (*leg
 			return server, err
 		}
 		m := relay.Step(from, payload)
+		if m.To == auth.FromClient {
+			l.shows(m.Payload)
+		}
 		if m.Done {
 			l.ok, l.why = m.OK, m.Why
 		}
