@@ -20,27 +20,30 @@ import (
 
 const patience = 60 * time.Second
 
+// content makes something to ask for.
+var content = []string{
+	"CREATE DATABASE d",
+	"CREATE USER app@'%' IDENTIFIED BY 'secret'", "GRANT ALL ON *.* TO app@'%'",
+	"CREATE TABLE d.t (id INT PRIMARY KEY, a TEXT, b DOUBLE)",
+	"INSERT INTO d.t WITH RECURSIVE s AS (SELECT 1 i UNION ALL SELECT i+1 FROM s WHERE i<300) SELECT i, REPEAT('x', i), i/3 FROM s",
+	"CREATE PROCEDURE d.three() BEGIN SELECT 1; SELECT * FROM t LIMIT 3; UPDATE t SET b=1 WHERE id=1; SELECT 'x' FROM t WHERE 0; END",
+	"CREATE PROCEDURE d.fails() BEGIN SELECT 1; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT='no'; END",
+	"CREATE PROCEDURE d.outs(IN i INT, OUT o INT, INOUT x TEXT) BEGIN SELECT i; SET o=i+1, x=CONCAT(x, 'y'); END",
+}
+
 // stage is a server with something in it.
 func stage(t *testing.T) *dbopstest.Server {
 	t.Helper()
 	s := dbopstest.Start(t, "max_allowed_packet=64M", "local_infile=1", "read_only=0")
-	s.Exec(
-		"CREATE DATABASE d",
-		"CREATE USER app@'%' IDENTIFIED BY 'secret'", "GRANT ALL ON *.* TO app@'%'",
-		"CREATE TABLE d.t (id INT PRIMARY KEY, a TEXT, b DOUBLE)",
-		"INSERT INTO d.t WITH RECURSIVE s AS (SELECT 1 i UNION ALL SELECT i+1 FROM s WHERE i<300) SELECT i, REPEAT('x', i), i/3 FROM s",
-		"CREATE PROCEDURE d.three() BEGIN SELECT 1; SELECT * FROM t LIMIT 3; UPDATE t SET b=1 WHERE id=1; SELECT 'x' FROM t WHERE 0; END",
-		"CREATE PROCEDURE d.fails() BEGIN SELECT 1; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT='no'; END",
-		"CREATE PROCEDURE d.outs(IN i INT, OUT o INT, INOUT x TEXT) BEGIN SELECT i; SET o=i+1, x=CONCAT(x, 'y'); END",
-	)
+	s.Exec(content...)
 	return s
 }
 
 // agreed runs a session on a server by way of a relay, replays it many times in
 // other pieces, and returns what was seen.
-func agreed(t *testing.T, s *dbopstest.Server, times int, session func(port int)) map[string]int {
+func agreed(t *testing.T, port uint16, times int, session func(port int)) map[string]int {
 	t.Helper()
-	r := startRelay(t, fmt.Sprintf("127.0.0.1:%d", s.Port))
+	r := startRelay(t, fmt.Sprintf("127.0.0.1:%d", port))
 	session(r.Port)
 	tapes := r.finished()
 	if len(tapes) == 0 {
@@ -70,13 +73,18 @@ func wants(t *testing.T, seen map[string]int, names ...string) {
 }
 
 func TestAnswersToTheGoDriverEndWhereTheWalkerSays(t *testing.T) {
-	s := stage(t)
+	drive(t, stage(t).Port)
+}
+
+// drive has the Go driver do all that it can at a server, and compares.
+func drive(t *testing.T, server uint16) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "rows")
 	if err := os.WriteFile(file, []byte(strings.Repeat("1\tx\n", 50000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	mysql.RegisterLocalFile(file)
-	seen := agreed(t, s, 20, func(port int) {
+	seen := agreed(t, server, 20, func(port int) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		c, bye := connect(ctx, t, port)
@@ -104,7 +112,7 @@ func TestAnswersToTheGoDriverEndWhereTheWalkerSays(t *testing.T) {
 
 func TestRowsOfMoreThanAPacketEndWhereTheWalkerSays(t *testing.T) {
 	s := stage(t)
-	agreed(t, s, 3, func(port int) {
+	agreed(t, s.Port, 3, func(port int) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		c, bye := connect(ctx, t, port)
@@ -128,7 +136,7 @@ func TestAnswersToTheCommandLineEndWhereTheWalkerSays(t *testing.T) {
 		"CREATE TEMPORARY TABLE l (id INT, a TEXT);\nLOAD DATA LOCAL INFILE '" + file + "' INTO TABLE l;\nuse d\nrehash\n" +
 		"delimiter //\nSELECT 1; SELECT nothing; SELECT 2//\nSELECT 1; DO 2; SELECT 3//\ndelimiter ;\n" +
 		"PREPARE p FROM 'SELECT ?';\nEXECUTE p USING 1;\nALTER TABLE t ENGINE=Aria, ADD KEY k (b);\nSELECT 1 FROM nothing;\n"
-	seen := agreed(t, s, 20, func(port int) {
+	seen := agreed(t, s.Port, 20, func(port int) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		for _, more := range [][]string{{"--auto-rehash"}, {"--compress=0", "--quick", "-A"}, {"--show-warnings", "--column-type-info"}} {

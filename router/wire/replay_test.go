@@ -185,6 +185,7 @@ func (p *play) login() (int, error) {
 		case wire.IsErr(answer):
 			e, _ := wire.ParseErr(answer)
 			return 0, e
+		case answer[0] == 1 && len(answer) == 2 && answer[1] == 3: // caching_sha2_password is content
 		default:
 			p.message()
 		}

@@ -40,6 +40,7 @@ type Walker struct {
 	command Command
 	stage   stage
 	fenced  bool   // the descriptions were all seen; their EOF comes next
+	outs    bool   // the result is of OUT parameters; an OK comes after it
 	left    uint64 // descriptions to come
 	columns uint64 // of a prepared statement
 	skip    int    // bytes of a payload to pass over
@@ -213,6 +214,7 @@ func (w *Walker) fence(p []byte) Event {
 	if w.stage == columns && eof.Status.Has(CursorExists) {
 		return w.ended(p)
 	}
+	w.outs = w.stage == columns && eof.Status.Has(OutParameters|MoreResults)
 	w.described()
 	if w.stage == over {
 		return End
@@ -228,6 +230,10 @@ func (w *Walker) ended(p []byte) Event {
 		w.Status = ok.Status
 	} else {
 		return w.breaks()
+	}
+	if w.outs { // MySQL says so after the descriptions only
+		w.Status |= MoreResults
+		w.outs = false
 	}
 	if w.Status.Has(MoreResults) {
 		w.stage = first

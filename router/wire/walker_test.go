@@ -23,6 +23,7 @@ var (
 	textRow  = []byte("\x01a\x01b")
 	plainEOF = EOF{Status: Autocommit}.Append(nil)
 	moreEOF  = EOF{Status: Autocommit | MoreResults}.Append(nil)
+	outsEOF  = EOF{Status: Autocommit | MoreResults | OutParameters}.Append(nil)
 	cursor   = EOF{Status: Autocommit | CursorExists}.Append(nil)
 	lastSent = EOF{Status: Autocommit | LastRowSent}.Append(nil)
 	plainOK  = OK{Status: Autocommit}.Append(nil, capsNew)
@@ -46,6 +47,7 @@ var answers = []struct {
 	{"rows, new", ComQuery, capsNew, [][]byte{{2}, column, column, textRow, endOK}, []Event{End}},
 	{"no rows", ComQuery, capsNew, [][]byte{{1}, column, endOK}, []Event{End}},
 	{"two results", ComQuery, caps41, [][]byte{{1}, column, plainEOF, textRow, moreEOF, plainOK}, []Event{Middle, End}},
+	{"call with OUT parameters, MySQL", ComStmtExecute, caps41, [][]byte{{1}, column, outsEOF, textRow, plainEOF, plainOK}, []Event{Middle, End}},
 	{"call", ComQuery, capsNew, [][]byte{moreOK, {1}, column, endOK}, []Event{Middle, End}},
 	{"error among rows", ComQuery, capsNew, [][]byte{{1}, column, textRow, refusal}, []Event{End}},
 	{"error among columns", ComQuery, caps41, [][]byte{{3}, column, refusal}, []Event{End}},
