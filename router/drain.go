@@ -24,11 +24,12 @@ func (r *Router) leave(life context.Context, accepting *sync.WaitGroup) {
 	accepting.Wait()
 	r.closePorts()
 	_ = r.admin.Close() // whoever asks now shall reach the router that follows
-	r.sessions.drain(shutdown())
-	if left := r.emptied(life, limits.Time.D()); left > 0 {
+	if left := r.sayGoodbye(life, limits.Time.D()); left > 0 {
 		r.log.Warn("closing sessions that did not end in time", "sessions", left)
 		r.endAll(shutdown())
-		r.emptied(life, endLimit)
+		for end := time.Now().Add(endLimit); r.sessions.count() > 0 && time.Now().Before(end); {
+			pause(life, lookEvery)
+		}
 	}
 	r.log.Info("drained", "took", time.Since(began))
 }
@@ -54,14 +55,29 @@ func (r *Router) giveWay(life context.Context) {
 	turned.Wait()
 }
 
-// emptied waits until no session is left, and returns how many are when the time
-// is over.
-func (r *Router) emptied(life context.Context, limit time.Duration) int {
-	end := time.Now().Add(limit)
-	for r.sessions.count() > 0 && time.Now().Before(end) && life.Err() == nil {
+// idleEnough is how long a client must have been idle to be told goodbye in the
+// first half of the drain. One that connects, asks and leaves, leaves by itself; one
+// between two statements would have the second one fail.
+const idleEnough = time.Second
+
+// sayGoodbye lets sessions end, and returns how many are left when the time is over.
+func (r *Router) sayGoodbye(life context.Context, limit time.Duration) int {
+	began := time.Now()
+	for r.sessions.count() > 0 && time.Since(began) < limit && life.Err() == nil {
+		for _, l := range r.sessions.all() {
+			if !l.told && (time.Since(began) > limit/2 || pauses(l.session.State(), time.Now())) {
+				l.told = true
+				l.session.Drain(shutdown())
+			}
+		}
 		pause(life, lookEvery)
 	}
 	return r.sessions.count()
+}
+
+// pauses reports whether a client will hardly be asking for something just now.
+func pauses(s State, now time.Time) bool {
+	return s.Phase == Idle && !s.InTransaction && now.Sub(s.Since) >= idleEnough
 }
 
 func pause(ctx context.Context, d time.Duration) {

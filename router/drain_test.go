@@ -2,6 +2,7 @@ package router
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,18 +45,46 @@ func TestADrainEndsWhenItsTimeIsOver(t *testing.T) {
 	busy.want("end")
 }
 
-func TestWhoIsAcceptedLastIsToldToo(t *testing.T) {
+func TestALingeringRouterServesNewClients(t *testing.T) {
 	r := run(t, func(c *Config) { c.Drain.Linger = conffile.Duration(time.Second) })
 	r.stop()
 	eventually(t, "it leaves", r.leaving.Load)
-	c := login(t, r.address, "app") // it lingers: new clients are served
+	c := login(t, r.address, "app")
 	c.say("hello")
 	c.want("ok hello")
-	r.sessions.drain(shutdown())
 	c.want("error 1053")
-	late := dial(t, r.address)
-	late.want("id ")
-	late.say("user app")
-	late.want("welcome")
-	late.want("error 1053")
+}
+
+func TestAClientAtWorkIsToldGoodbyeWhenItPausesOrHalfOfTheTimeIsOver(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	for _, tt := range []struct {
+		name  string
+		state State
+		want  bool
+	}{
+		{"idle for long", State{Phase: Idle, Since: now.Add(-time.Minute)}, true},
+		{"between two statements", State{Phase: Idle, Since: now.Add(-time.Millisecond)}, false},
+		{"in a transaction", State{Phase: Idle, Since: now.Add(-time.Minute), InTransaction: true}, false},
+		{"runs a statement", State{Phase: Running, Since: now.Add(-time.Minute)}, false},
+		{"logs in", State{Phase: LoggingIn, Since: now.Add(-time.Minute)}, false},
+	} {
+		if pauses(tt.state, now) != tt.want {
+			t.Errorf("%s: told to end: %v", tt.name, !tt.want)
+		}
+	}
+
+	r := run(t, func(c *Config) { c.Drain.Time = conffile.Duration(400 * time.Millisecond) })
+	busy := login(t, r.address, "app")
+	r.stop()
+	heard := ""
+	for heard == "" {
+		busy.say("hello")
+		if line := busy.hear(); line != "ok hello" {
+			heard = line
+		}
+	}
+	// What it said meanwhile was not read: its kernel may throw the goodbye away.
+	if !strings.HasPrefix(heard, "error 1053") && heard != "end" {
+		t.Errorf("heard %q", heard)
+	}
 }

@@ -22,6 +22,7 @@ type live struct {
 	cancel  context.CancelFunc // ends what Serve waits for
 
 	killed killing // the sweeper's
+	told   bool    // the drain's: it was told to end
 }
 
 // end closes the session and whatever it waits for.
@@ -35,7 +36,6 @@ type registry struct {
 	mu       sync.Mutex
 	last     uint32
 	sessions map[uint32]*live
-	draining *Refusal // what to tell new ones; nil: serve them
 	ended    tally.Totals
 }
 
@@ -61,12 +61,8 @@ func (r *registry) reserve() uint32 {
 // put registers a session under the id that was reserved for it.
 func (r *registry) put(l *live) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.sessions[l.info.ID] = l
-	goodbye := r.draining
-	r.mu.Unlock()
-	if goodbye != nil {
-		l.session.Drain(goodbye)
-	}
 }
 
 // remove forgets a session; what it counted stays.
@@ -124,16 +120,6 @@ func (r *registry) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.sessions)
-}
-
-// drain tells all sessions, and those that still come, to end when they are idle.
-func (r *registry) drain(goodbye *Refusal) {
-	r.mu.Lock()
-	r.draining = goodbye
-	r.mu.Unlock()
-	for _, l := range r.all() {
-		l.session.Drain(goodbye)
-	}
 }
 
 // rawOf is for looking at a connection beside its session.

@@ -328,6 +328,9 @@ func keepUp(out io.Writer, body io.Reader, raw bool) error {
 		}
 		sayTraced(out, t)
 	}
+	if errors.Is(lines.Err(), io.ErrUnexpectedEOF) {
+		return errors.New("the router that was looked at has ended")
+	}
 	if err := lines.Err(); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("read the trace: %w", err)
 	}

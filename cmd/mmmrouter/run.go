@@ -23,8 +23,8 @@ func newRunCommand() *cobra.Command {
 		Long: `Run the router of this host until it is told to stop.
 
 SIGTERM drains: the router says on /readyz that it is not ready, stops accepting,
-lets statements and transactions end (drain.time), closes each client at its next
-idle moment with error 1053, and ends.
+lets statements and transactions end (drain.time), closes each client with error
+1053 when it pauses, and ends. A second SIGTERM ends it at once.
 
 SIGUSR2 is a restart without a refused connection, for a new version: the router
 starts the binary that stands at its path now, waits until that serves, and drains.
