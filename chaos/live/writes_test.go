@@ -42,6 +42,12 @@ func (s *stage) storm() *writes {
 
 func (s *stage) clients(n int, every time.Duration) *writes {
 	s.t.Helper()
+	return s.clientsOf(netip.AddrPortFrom(writerVIP, lab.ClientPort), 0, n, every)
+}
+
+// clientsOf starts clients of another address, with another limit of an attempt.
+func (s *stage) clientsOf(address netip.AddrPort, limit time.Duration, n int, every time.Duration) *writes {
+	s.t.Helper()
 	dialer, err := s.Dialer(lab.ClientHost)
 	s.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -53,7 +59,7 @@ func (s *stage) clients(n int, every time.Duration) *writes {
 		w.journals = append(w.journals, journal)
 		w.done.Go(func() {
 			err := load.Run(ctx, load.Options{
-				Dial: dialer.DialContext, Address: netip.AddrPortFrom(writerVIP, lab.ClientPort).String(),
+				Dial: dialer.DialContext, Address: address.String(), Timeout: limit,
 				User: lab.AppUser, Password: lab.AppPassword, Table: name, Every: every, Journal: journal,
 			})
 			w.mu.Lock()

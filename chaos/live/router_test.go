@@ -1,0 +1,123 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mmm-ha/mmm/chaos/lab"
+	"github.com/mmm-ha/mmm/chaos/load"
+)
+
+// routed is where a router of the test listens, on the machine of the applications.
+var routed = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 13306)
+
+// router starts one on the machine of the applications, and ends it with the test.
+func (s *stage) router() {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	file, users := filepath.Join(dir, "mmmrouter.yaml"), filepath.Join(dir, "users.yaml")
+	text := fmt.Sprintf("cluster: %s\nname: r1\netcd: {insecure: true, endpoints: [", clusterName)
+	for i, e := range s.Endpoints(lab.ClientHost) {
+		if i > 0 {
+			text += ", "
+		}
+		text += "\"" + e + "\""
+	}
+	text += fmt.Sprintf("]}\nlisteners: [{address: %q, mode: split, tls: off}]\nadmin: 127.0.0.1:19990\nbackend: {tls: off}\nusers: {file: %s}\n", routed, users)
+	s.must(os.WriteFile(file, []byte(text), 0o600))
+	s.must(os.WriteFile(users, fmt.Appendf(nil, "users:\n  - {user: %s, password: %q}\n", lab.AppUser, lab.AppPassword), 0o600))
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		out, err := s.Exec(ctx, lab.ClientHost, filepath.Join(os.Getenv("MMM_BIN"), "mmmrouter"), "run", "--config", file)
+		if ctx.Err() == nil || s.t.Failed() {
+			s.t.Logf("the router ended: %v\n%s", err, out)
+		}
+	})
+	s.t.Cleanup(func() { cancel(); done.Wait() })
+	s.until("the router lets an application in", func() error {
+		db, err := s.AppDB(lab.ClientHost, routed)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = db.Close() }()
+		return db.PingContext(s.ctx)
+	})
+}
+
+// troubles counts what clients were told that was no acknowledgement.
+func troubles(t *testing.T, w *writes, from time.Time) (refused, unknown int) {
+	t.Helper()
+	for _, j := range w.journals {
+		for _, a := range j.Attempts() {
+			if a.Start.Before(from) || a.Outcome == load.Acked {
+				continue
+			}
+			if a.Outcome == load.Refused {
+				refused++
+				t.Logf("refused: %s", a.Why)
+			} else {
+				unknown++
+				t.Logf("unknown: %s", a.Why)
+			}
+		}
+	}
+	return refused, unknown
+}
+
+func TestRouterShowsNoErrorAtAPlannedSwitchover(t *testing.T) {
+	s := begin(t)
+	s.router()
+	w := s.clientsOf(routed, 10*time.Second, 8, time.Millisecond)
+	for range 3 {
+		_, other, epoch := s.writer()
+		began := time.Now()
+		s.order("switchover", "--to", other, "--reason", "test")
+		s.awaitWriter(epoch)
+		w.more(200)
+		gap := time.Duration(0)
+		for _, j := range w.journals {
+			gap = max(gap, j.LongestGap(began, time.Now()).Length())
+		}
+		refused, unknown := troubles(t, w, began)
+		t.Logf("to %s: longest pause of a client %s, %d refused, %d unknown", other, gap.Round(time.Millisecond), refused, unknown)
+		if refused+unknown > 0 {
+			t.Errorf("%d statements failed", refused+unknown)
+		}
+		s.awaitAckers(3)
+	}
+	s.well()
+}
+
+func TestRouterHoldsStatementsWhileAWriterIsElected(t *testing.T) {
+	s := begin(t)
+	s.router()
+	w := s.clientsOf(routed, 10*time.Second, 8, 2*time.Millisecond)
+	for range 2 {
+		writer, _, epoch := s.writer()
+		began := time.Now()
+		s.must(s.KillMysqld(s.ctx, writer, true))
+		s.awaitWriter(epoch)
+		w.more(200)
+		gap := time.Duration(0)
+		for _, j := range w.journals {
+			gap = max(gap, j.LongestGap(began, time.Now()).Length())
+		}
+		refused, unknown := troubles(t, w, began)
+		t.Logf("%s killed: longest pause of a client %s, %d refused, %d unknown", writer, gap.Round(time.Millisecond), refused, unknown)
+		if refused > 0 {
+			t.Errorf("%d statements were refused", refused)
+		}
+		if unknown > len(w.journals) {
+			t.Errorf("%d outcomes are unknown; at most one statement of each client was under way", unknown)
+		}
+		s.awaitAckers(3)
+	}
+	s.well()
+}
