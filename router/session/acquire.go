@@ -93,7 +93,7 @@ func (s *Session) current() bool {
 }
 
 func (s *Session) mayWrite(v *follow.View) bool {
-	return v.Writer.Name != "" && !v.Held && s.opt.Follow.Fresh()
+	return v.Writer.Name != "" && !v.Held && s.opt.Follow.Fresh() && (s.req.closedBy != int64(v.Epoch) || time.Now().After(s.req.notBefore))
 }
 
 // hold waits until there is a writer that may be written to. inside: the session is
@@ -103,7 +103,13 @@ func (s *Session) hold(ctx context.Context, inside bool) error {
 	began := time.Now()
 	err := s.opt.Holder.wait(ctx, len(s.req.packet), func() (bool, string, <-chan struct{}) {
 		v := s.opt.Follow.View()
+		if v.Held {
+			s.req.closedBy = 0 // that was why; should it not be moved after all, it is open again
+		}
 		why := v.Why
+		if why == "" && s.req.closedBy == int64(v.Epoch) {
+			why = v.Writer.Name + " says that it is read-only"
+		}
 		if why == "" && !s.opt.Follow.Fresh() {
 			why = "etcd was not heard of lately, so nobody knows whether " + v.Writer.Name + " is still the writer"
 		}

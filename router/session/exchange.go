@@ -14,9 +14,10 @@ import (
 // longAfter is how many reads one answer takes before it counts as long.
 const longAfter = 3
 
-// exchange sends the request to a server and passes the answer on. It happens once
-// for a request; the one exception is a reader that refused to write.
-func (s *Session) exchange(srv *server) {
+// exchange sends the request to a server and passes the answer on. It reports true
+// when the request must be sent again, because the server has proven that it did
+// nothing: see refused.
+func (s *Session) exchange(srv *server) (again bool) {
 	s.mu.Lock()
 	s.running = srv
 	s.mu.Unlock()
@@ -25,20 +26,20 @@ func (s *Session) exchange(srv *server) {
 		if err := srv.link.write(s.req.packet); err != nil {
 			s.lose(srv)
 		}
-		return
+		return false
 	}
 	srv.load.Begin()
-	s.relayAnswer(srv, srv.link.exchange(s.req.packet))
+	return s.relayAnswer(srv, srv.link.exchange(s.req.packet))
 }
 
 // relayAnswer passes the answer on, from what came last.
-func (s *Session) relayAnswer(srv *server, err error) {
+func (s *Session) relayAnswer(srv *server, err error) (again bool) {
 	w := &srv.walker
 	for reads := 1; ; reads++ {
 		if err != nil {
 			srv.load.End(time.Since(s.req.began))
 			s.lostAnswer(srv, err)
-			return
+			return false
 		}
 		n, e := w.Walk(srv.link.bytes)
 		if w.Broken { // what comes next could be taken for the answer to another statement
@@ -47,31 +48,32 @@ func (s *Session) relayAnswer(srv *server, err error) {
 		}
 		if e == wire.More {
 			if s.pass(srv, srv.link.bytes[:n], n) != nil {
-				return
+				return false
 			}
 			srv.link.long = reads >= longAfter
 			err = srv.link.exchange(nil)
 			continue
 		}
 		end := n + len(w.Packet)
-		if e == wire.End && n == 0 && !w.Passed && s.refusedByReader(srv, w.Packet) {
-			srv.link.used(end)
-			srv.load.End(time.Since(s.req.began))
-			s.again()
-			return
+		if e == wire.End && n == 0 && !w.Passed {
+			if what := s.refused(srv, w.Packet); what != final {
+				srv.link.used(end)
+				srv.load.End(time.Since(s.req.began))
+				return s.mend(srv, what)
+			}
 		}
 		code := s.learn(srv, e, w.Packet)
 		shorter := s.toClient(srv, e, w.Packet)
 		if s.pass(srv, srv.link.bytes[:n+shorter], end) != nil {
-			return
+			return false
 		}
 		switch e {
 		case wire.End:
 			s.finished(srv, code)
-			return
+			return false
 		case wire.Local:
 			s.leave = func() error { return s.localFile(srv) }
-			return
+			return false
 		}
 	}
 }
@@ -117,34 +119,6 @@ func (s *Session) finished(srv *server, code uint16) {
 		t = tally.Reader
 	}
 	s.tally(t, srv.conn.Target.Name, code)
-}
-
-// Errors by which a server says that it cannot write. None of them had an effect.
-const (
-	errReadOnly      = 1290
-	errReadOnlyMySQL = 1836
-)
-
-// refusedByReader reports whether a reader said of a statement that looked like a
-// read that it writes: nothing was done, so the writer may have it.
-func (s *Session) refusedByReader(srv *server, packet []byte) bool {
-	if !srv.reader || s.transaction != route.NoTransaction || s.req.retried || s.req.stmt != nil || modes[s.info.Mode] == route.ReaderOnly {
-		return false
-	}
-	e, err := wire.ParseErr(packet[wire.HeaderSize:])
-	return err == nil && (e.Code == errReadOnly || e.Code == errReadOnlyMySQL)
-}
-
-// again sends the request to the writer.
-func (s *Session) again() {
-	s.req.retried = true
-	s.req.why = "a reader found that it writes"
-	srv, err := s.toWriter(s.ctx)
-	if err != nil {
-		s.cannot(err)
-		return
-	}
-	s.exchange(srv)
 }
 
 // lose closes a connection that cannot be used any more.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/auth"
@@ -163,9 +164,9 @@ func (s *Session) welcome(ctx context.Context, d *dialogue) error {
 		return errors.Join(errGoodbye, d.write(refusal(said.Code, "08004", said.Message)))
 	case err != nil && ctx.Err() != nil:
 		return err
-	case err != nil && !errors.Is(err, errNoWriterYet):
+	case err != nil && (s.secret.None() || s.info.Mode == router.ReaderOnly):
 		return errors.Join(err, d.write(refusal(1105, "08S01", err.Error())))
-	}
+	} // else the client is who it says; its first statement waits for a writer
 	s.schema = s.who.Schema
 	ok := wire.OK{Status: s.status}
 	if srv != nil {
@@ -178,18 +179,10 @@ func (s *Session) welcome(ctx context.Context, d *dialogue) error {
 
 // relay lets the writer judge the client's proof.
 func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front) error {
-	view := s.opt.Follow.View()
-	if view.Writer.Name == "" {
-		return errors.Join(errGoodbye, d.write(refusal(1290, "HY000", "the router cannot let you in before there is a writer: "+view.Why)))
-	}
-	dial, cancel := s.dialing(ctx)
-	defer cancel()
-	target := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
-	h, err := backend.Begin(dial, target, s.who, s.opt.Servers(), func(wire.Greeting, auth.Channel) (string, []byte, error) {
-		return auth.RelayPlugin, nil, nil
-	})
+	h, done, err := s.beginRelay(ctx)
+	defer done()
 	if err != nil {
-		return errors.Join(err, d.write(refusal(1105, "08S01", err.Error())))
+		return errors.Join(err, d.write(refusal(1105, "08S01", "the router cannot let you in: "+err.Error())))
 	}
 	r := front.Relay(h.Channel())
 	final, in, err := passOn(r, d, h)
@@ -205,11 +198,39 @@ func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front) err
 		return errors.Join(err, d.write(refusal(1105, "08S01", err.Error())))
 	}
 	s.secret, s.alone = r.Recover(s.opt.Accounts.Now())
-	s.writer = newServer(conn, s.opt.Picker.Load(target.Name), false, s.who.Schema)
+	s.writer = newServer(conn, s.opt.Picker.Load(conn.Target.Name), false, s.who.Schema)
 	s.schema, s.status = s.who.Schema, conn.OK.Status
 	s.show()
 	ok := wire.OK{Status: s.status}
 	return d.write(ok.Append(nil, s.caps))
+}
+
+// beginRelay opens the connection to the writer by which a login is judged, and
+// waits for a writer as a statement would. The handshake lasts until done is called.
+func (s *Session) beginRelay(ctx context.Context) (h *backend.Handshake, done func(), err error) {
+	for end := time.Now().Add(s.opt.Holder.longest()); ; {
+		view := s.opt.Follow.View()
+		err := fmt.Errorf("%w: %s", errNoWriterYet, view.Why)
+		if view.Writer.Name != "" {
+			limited, cancel := s.dialing(ctx)
+			t := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
+			h, err = backend.Begin(limited, t, s.who, s.opt.Servers(), func(wire.Greeting, auth.Channel) (string, []byte, error) {
+				return auth.RelayPlugin, nil, nil
+			})
+			if err == nil {
+				return h, cancel, nil
+			}
+			cancel()
+		}
+		if ctx.Err() != nil || time.Now().After(end) {
+			return nil, func() {}, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-view.Next():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // passOn moves payloads between client and server until the server has judged.

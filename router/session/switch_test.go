@@ -277,3 +277,55 @@ func TestCloseEndsARunningStatement(t *testing.T) {
 }
 
 var shutdownForTests = &router.Refusal{Code: 1053, State: "08S01", Message: "Server shutdown in progress"}
+
+func TestWriterThatSaysItIsReadOnlyHasDoneNothing(t *testing.T) {
+	r := newRig(t, 1)
+	db, trx := r.client(""), r.client("")
+	tx, err := trx.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("INSERT INTO t (a) VALUES ('lost')"); err != nil {
+		t.Fatal(err)
+	}
+	write, err := db.Prepare("INSERT INTO t (a) VALUES (?)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := write.Exec("before"); err != nil {
+		t.Fatal(err)
+	}
+	r.servers["db1"].Exec("SET GLOBAL read_only=1")
+	if _, err := tx.Exec("INSERT INTO t (a) VALUES ('lost')"); code(err) != 1213 {
+		t.Errorf("in a transaction: %v, want 1213", err)
+	}
+	_ = tx.Rollback()
+	done := make(chan error, 1)
+	go func() { _, err := write.Exec("after"); done <- err }()
+	r.until("it is held", func() bool { n, _ := r.all.opt.Holder.Waiting(); return n == 1 })
+	r.caughtUp()
+	r.promote()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := r.count("db2", "SELECT COUNT(*) FROM app.t WHERE a IN ('before', 'after')"); got != 2 {
+		t.Errorf("%d of 2 rows", got)
+	}
+}
+
+func TestClientLogsInWhileThereIsNoWriter(t *testing.T) {
+	r := newRig(t, 1)
+	r.exec(r.client(""), "INSERT INTO t (a) VALUES ('x')") // the router knows what servers are like
+	r.caughtUp()
+	r.servers["db1"].Kill()
+	db := r.client("")
+	done := make(chan error, 1)
+	go func() { _, err := db.Exec("INSERT INTO t (a) VALUES ('y')"); done <- err }()
+	time.Sleep(100 * time.Millisecond)
+	r.noWriter()
+	time.Sleep(100 * time.Millisecond)
+	r.promote()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

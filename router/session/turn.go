@@ -22,8 +22,11 @@ type request struct {
 	why     string
 	began   time.Time
 	held    time.Duration
-	retried bool
-	sent    int
+	retried bool // a reader refused it first
+	sent    int  // bytes of the answer
+
+	closedBy  int64 // epoch of the writer that said it is read-only
+	notBefore time.Time
 }
 
 // payload is the packet without the header of its first part.
@@ -176,15 +179,19 @@ func (s *Session) run() {
 		s.dropReader() // a transaction that only read ends with its connection
 		s.transaction = route.NoTransaction
 	}
-	srv, err := s.acquire(s.ctx, d.Target)
-	if err == nil && r.stmt != nil {
-		err = s.ready(srv)
+	for target := d.Target; ; target = route.Writer {
+		srv, err := s.acquire(s.ctx, target)
+		if err == nil && r.stmt != nil {
+			err = s.ready(srv)
+		}
+		if err != nil {
+			s.cannot(err)
+			return
+		}
+		if !s.exchange(srv) {
+			return
+		}
 	}
-	if err != nil {
-		s.cannot(err)
-		return
-	}
-	s.exchange(srv)
 }
 
 // fine answers OK.
