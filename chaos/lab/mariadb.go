@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -109,11 +110,13 @@ performance_schema = OFF
 // MakeTemplate makes a datadir with the accounts of a bed in dir, which must
 // not exist. Beds made with Options.Template copy it instead of making one.
 func MakeTemplate(ctx context.Context, dir string) error {
-	cnf := dir + ".cnf"
-	if err := os.WriteFile(cnf, []byte(initCnf), 0o644); err != nil {
+	cnf, tmp := dir+".cnf", dir+".tmp"
+	// Servers name their temporary tables after their pid, which is the same in many
+	// a world: in one /tmp they would take each other's and crash.
+	if err := errors.Join(os.MkdirAll(tmp, 0o700), os.WriteFile(cnf, []byte(initCnf+"tmpdir = "+tmp+"\n"), 0o644)); err != nil {
 		return fmt.Errorf("make template: %w", err)
 	}
-	defer os.Remove(cnf)
+	defer func() { _ = errors.Join(os.Remove(cnf), os.RemoveAll(tmp)) }()
 	install := exec.CommandContext(ctx, "mariadb-install-db", "--defaults-file="+cnf, "--user=root",
 		"--datadir="+dir, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
 	if out, err := install.CombinedOutput(); err != nil {

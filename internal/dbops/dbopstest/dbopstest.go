@@ -259,6 +259,7 @@ extra-max-connections=40
 bind-address=127.0.0.1
 skip-name-resolve
 datadir=%s
+tmpdir=%s
 socket=%s
 pid-file=%s/pid
 ignore-db-dirs=%s
@@ -282,7 +283,7 @@ init-rpl-role=SLAVE
 innodb-buffer-pool-size=16M
 performance-schema=0
 %s
-`, s.ServerID, s.Port, s.ExtraPort, s.Datadir, s.Socket, s.Dir, dbops.KeptDir,
+`, s.ServerID, s.Port, s.ExtraPort, s.Datadir, s.Dir, s.Socket, s.Dir, dbops.KeptDir,
 		strings.Join(templateSettings, "\n"), strings.Join(s.lines, "\n"))
 	if os.Geteuid() == 0 {
 		base += "user=root\n"

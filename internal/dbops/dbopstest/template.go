@@ -57,7 +57,7 @@ func template(t testing.TB) string {
 	half := shortDir(t)
 	args := []string{
 		"--no-defaults", "--datadir=" + half, "--skip-test-db", "--skip-name-resolve",
-		"--auth-root-authentication-method=normal",
+		"--auth-root-authentication-method=normal", "--tmpdir=" + shortDir(t), // temporary tables bear a pid, which is the same in many a namespace
 	}
 	for _, line := range templateSettings {
 		args = append(args, "--"+line)
