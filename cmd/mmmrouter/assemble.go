@@ -38,12 +38,12 @@ type parts struct {
 }
 
 // assemble puts together what a router is made of.
-func assemble(_ context.Context, cfg router.Config, log *slog.Logger) (router.Options, error) {
+func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.Options, error) {
 	certs, err := cfg.Etcd.Certs()
 	if err != nil {
 		return router.Options{}, err
 	}
-	client, err := store.Open(context.Background(), store.Options{Endpoints: cfg.Etcd.Endpoints, Cluster: cfg.Cluster, TLS: certs, Log: log})
+	client, err := store.Open(ctx, store.Options{Endpoints: cfg.Etcd.Endpoints, Cluster: cfg.Cluster, TLS: certs, Log: log})
 	if err != nil {
 		return router.Options{}, err
 	}

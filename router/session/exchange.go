@@ -74,6 +74,7 @@ func (s *Session) relayAnswer(srv *server, err error) (again bool) {
 		case wire.Local:
 			s.leave = func() error { return s.localFile(srv) }
 			return false
+		case wire.More, wire.Middle, wire.Ready: // it goes on
 		}
 	}
 }

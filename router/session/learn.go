@@ -85,6 +85,7 @@ func (s *Session) tracked(srv *server, t wire.Tracked) {
 			s.show()
 		case wire.TrackState:
 			changed = true
+		case wire.TrackGTIDs, wire.TrackCharacteristics, wire.TrackTransaction: // the status says what is needed of them
 		}
 	}
 	if changed && s.req.class.Opaque && !srv.reader {

@@ -158,18 +158,17 @@ func TestInboxKeepsWhatIsNotUsed(t *testing.T) {
 
 func TestIdleLinkHoldsNoBuffer(t *testing.T) {
 	here, there := pair(t)
+	go io.Copy(there, there)
 	l := newLink(here)
-	waits := make(chan struct{})
-	go func() {
-		_ = l.serve(func() bool { l.used(len(l.bytes)); close(waits); return true })
-	}()
-	_, _ = there.Write([]byte("x"))
-	<-waits
-	deadline := time.Now().Add(5 * time.Second)
-	for l.small != nil && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
+	if err := l.exchange([]byte("xy")); err != nil {
+		t.Fatal(err)
 	}
-	if l.small != nil || l.big != nil {
+	l.used(1)
+	if l.idle(); l.small == nil {
+		t.Fatal("what is not used is gone")
+	}
+	l.used(1)
+	if l.idle(); l.small != nil || l.big != nil {
 		t.Fatal("an idle link holds a buffer")
 	}
 }

@@ -68,6 +68,8 @@ func (s *Session) mend(srv *server, what refusalKind) bool {
 		}
 		s.rolledBack()
 		return false
+	case final:
+		return false
 	}
 	return true
 }

@@ -64,7 +64,6 @@ type Session struct {
 	main    *server         // its writer, as others see it
 	goodbye *router.Refusal // end at the next idle moment
 	closing *router.Refusal // end now
-	serving bool            // mu: the client's connection may be written to by Serve only
 	wake    context.CancelFunc
 }
 
@@ -120,7 +119,7 @@ func (s *Session) converse(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if len(s.client.bytes) == 0 || s.turn() {
+		if len(s.client.bytes) == 0 || s.turn() { //nolint:contextcheck // see ctx in Session
 			err = s.client.serve(s.turn)
 		}
 		switch {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -149,7 +150,7 @@ func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 	r.mu.Lock()
 	r.sessions[id] = s
 	r.mu.Unlock()
-	if err := s.Serve(ctx); err != nil && ctx.Err() == nil && err != io.EOF {
+	if err := s.Serve(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, io.EOF) {
 		r.Logf("session %d: %v", id, err)
 	}
 	r.mu.Lock()

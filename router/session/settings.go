@@ -34,12 +34,6 @@ func (s *settings) note(name, value []byte) bool {
 	return true
 }
 
-// forget is what COM_RESET_CONNECTION does to settings.
-func (s *settings) forget() {
-	s.version++
-	s.all = nil
-}
-
 // since appends the statement that brings a connection from that version to the
 // newest; nothing when there is nothing to do.
 func (s *settings) since(dst []byte, version uint64) []byte {

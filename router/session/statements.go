@@ -18,7 +18,6 @@ type statement struct {
 	class  route.Class
 	params uint16
 	types  []byte // of the parameters, as last sent
-	cursor *server
 }
 
 // prepare is COM_STMT_PREPARE. The text is prepared where it would most likely
