@@ -45,7 +45,7 @@ func (w *world) set(v follow.View) {
 
 // rig is servers, conversations and a listener.
 type rig struct {
-	*testing.T
+	testing.TB
 	world   *world
 	all     *Conversations
 	address string
@@ -60,12 +60,12 @@ func hostOf(name string, s *dbopstest.Server) follow.Host {
 }
 
 // newRig starts a writer and so many readers that replicate from it.
-func newRig(t *testing.T, readers int) *rig {
+func newRig(t testing.TB, readers int) *rig {
 	t.Helper()
 	writer := dbopstest.Start(t, "log_bin", "read_only=0")
 	writer.Exec("CREATE DATABASE app", "CREATE USER app@'%' IDENTIFIED BY 'secret'", "GRANT ALL ON app.* TO app@'%'", "GRANT PROCESS ON *.* TO app@'%'",
 		"CREATE TABLE app.t (id INT PRIMARY KEY AUTO_INCREMENT, a TEXT)", "INSERT INTO app.t (a) VALUES ('one'), ('two')")
-	r := &rig{T: t, world: &world{}, servers: map[string]*dbopstest.Server{"db1": writer}, sessions: map[uint32]*Session{}}
+	r := &rig{TB: t, world: &world{}, servers: map[string]*dbopstest.Server{"db1": writer}, sessions: map[uint32]*Session{}}
 	v := follow.View{Epoch: 7, Writer: hostOf("db1", writer)}
 	for i := range readers {
 		name := fmt.Sprintf("db%d", i+2)
@@ -94,7 +94,7 @@ func newRig(t *testing.T, readers int) *rig {
 	return r
 }
 
-func position(t *testing.T, s *dbopstest.Server) string {
+func position(t testing.TB, s *dbopstest.Server) string {
 	t.Helper()
 	db := root(t, s)
 	var p string
@@ -104,7 +104,7 @@ func position(t *testing.T, s *dbopstest.Server) string {
 	return p
 }
 
-func root(t *testing.T, s *dbopstest.Server) *sql.DB {
+func root(t testing.TB, s *dbopstest.Server) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("mysql", "root@unix("+s.Socket+")/")
 	if err != nil {
@@ -157,6 +157,8 @@ func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 	delete(r.sessions, id)
 	r.mu.Unlock()
 }
+
+func addrPort(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
 
 // client is a database handle of one connection through the router.
 func (r *rig) client(params string) *sql.DB {

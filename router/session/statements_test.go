@@ -67,7 +67,7 @@ func TestPreparedStatementsWorkOnBothSides(t *testing.T) {
 func (r *rig) count(host, q string) int {
 	r.Helper()
 	var n int
-	if err := root(r.T, r.servers[host]).QueryRow(q).Scan(&n); err != nil {
+	if err := root(r.TB, r.servers[host]).QueryRow(q).Scan(&n); err != nil {
 		r.Fatal(err)
 	}
 	return n

@@ -26,7 +26,7 @@ func (r *rig) noWriter() {
 
 // caughtUp waits until db2 has all that db1 has.
 func (r *rig) caughtUp() {
-	r.servers["db2"].Exec("SELECT MASTER_GTID_WAIT('" + position(r.T, r.servers["db1"]) + "', 20)")
+	r.servers["db2"].Exec("SELECT MASTER_GTID_WAIT('" + position(r.TB, r.servers["db1"]) + "', 20)")
 }
 
 func TestIdleSessionGoesOnAtTheNextWriter(t *testing.T) {
