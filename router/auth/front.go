@@ -90,6 +90,14 @@ func (f *Front) Start(c Client, plugin string, answer []byte) Verdict {
 			"Client does not support authentication protocol requested by server; consider upgrading MySQL client")}
 	}
 	one, known := f.accounts.find(c.User, c.Address)
+	held := one
+	if held == nil {
+		held = &nobody // it takes as long to look at the answer of somebody unknown
+	}
+	secret, ok := Secret{}, false
+	if held.judges(plugin) {
+		secret, ok = held.prove(plugin, f.salt, answer)
+	}
 	switch {
 	case !known:
 		return f.passOn("the user is not known here", true)
@@ -105,9 +113,6 @@ func (f *Front) Start(c Client, plugin string, answer []byte) Verdict {
 		return f.passOn("the account is locked or its password has expired", false)
 	case !one.judges(plugin):
 		return f.passOn("an answer by "+plugin+" cannot be judged here", false)
-	}
-	secret, ok := one.prove(plugin, f.salt, answer)
-	switch {
 	case ok && !secret.None():
 		return f.accept(plugin, secret)
 	case len(answer) == 0:
@@ -116,6 +121,9 @@ func (f *Front) Start(c Client, plugin string, answer []byte) Verdict {
 		return f.passOn("the answer is no proof by "+plugin, true)
 	}
 }
+
+// nobody has a password that no answer proves.
+var nobody = Account{Methods: []Method{{kind: byDouble}}}
 
 // Change is Start for COM_CHANGE_USER. Its answer is to the greeting's salt, which
 // has been used: a server judges, with a salt of its own.
