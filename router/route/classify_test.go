@@ -47,7 +47,7 @@ var others = []string{
 }
 
 func TestReadsGoToReadersAndNothingElseDoes(t *testing.T) {
-	idle := Session{Autocommit: true}
+
 	for _, q := range reads {
 		for _, v := range []string{q, strings.ToLower(q), "  /* a */ " + q, "-- x\n" + q} {
 			if c := Classify([]byte(v), 0); Decide(c, idle).Target != Reader {
