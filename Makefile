@@ -54,6 +54,7 @@ fuzz: ## Fuzz the parsers for a minute each.
 	@$(GO) test ./internal/clusterfile -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	@$(GO) test ./vip -run '^$$' -fuzz FuzzAnswer -fuzztime 60s
 	@$(GO) test ./router/proxyproto -run '^$$' -fuzz FuzzRead -fuzztime 60s
+	@for f in FuzzClassify FuzzDecideKnowsWhy FuzzRandomStatementsOfKnownTruth; do $(GO) test ./router/route -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
 	@for f in FuzzScanner FuzzNormal; do $(GO) test ./router/lexer -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
 
 bench-failover: ## Measure the write gap of each kind of failover, beside keepalived (RUNS=10 each); results under docs/benchmarks/.

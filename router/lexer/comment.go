@@ -82,7 +82,7 @@ func (s *Scanner) comment() bool {
 		return false
 	}
 	body := s.sql[begin+2 : begin+2+n]
-	if s.peek(2) == '+' && bytes.IndexAny(body, "`'\"") >= 0 {
+	if s.peek(2) == '+' && bytes.ContainsAny(body, "`'\"") {
 		return false // for MySQL a hint with a name in quotes, which may hold the end of the comment
 	}
 	s.at += n + 4

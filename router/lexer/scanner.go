@@ -75,6 +75,13 @@ func (s *Scanner) Reset(sql []byte, m Mode) { *s = Scanner{sql: sql, mode: m, na
 // Next is the next token. After End or Bad it is the same again.
 func (s *Scanner) Next() Token {
 	s.Comment = nil
+	for s.at < len(s.sql) && s.sql[s.at] == ' ' {
+		s.at++
+	}
+	if s.at < len(s.sql) && classes[s.sql[s.at]] == letter && !s.broken {
+		s.member = false
+		return s.word() // mostly
+	}
 	if s.broken || !s.skip() {
 		return s.bad()
 	}
@@ -171,17 +178,19 @@ func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 // character sets there are spaces among those bytes, and FOR<0xa0>UPDATE locks
 // rows in latin1.
 func (s *Scanner) word() Token {
-	high := byte(0)
-	end := s.at
-	for end < len(s.sql) && classes[s.sql[end]] != 0 {
-		high |= s.sql[end]
-		end++
+	high, end := byte(0), len(s.sql)
+	for i, c := range s.sql[s.at:] {
+		if classes[c] == 0 {
+			end = s.at + i
+			break
+		}
+		high |= c
 	}
 	text := s.sql[s.at:end]
 	if high >= 0x80 && (s.mode&Multibyte != 0 || !utf8.Valid(text)) {
 		return s.bad()
 	}
-	if len(text) > 1 && text[0] == '$' && bytes.IndexByte(text[1:], '$') >= 0 {
+	if text[0] == '$' && bytes.IndexByte(text[1:], '$') >= 0 {
 		return s.bad() // the begin of a string, for MySQL 9
 	}
 	s.named = end

@@ -16,6 +16,7 @@ func kinds(sql string, m Mode) string {
 			return strings.Join(out, " ")
 		case Bad:
 			return strings.Join(append(out, "BAD"), " ")
+		default:
 		}
 		out = append(out, string([]byte{"ebwnt0us=."[t.Kind]})+":"+string(t.Text))
 	}

@@ -78,6 +78,7 @@ func (c *Class) executable() {
 		c.Kind, c.Rule, c.Opaque = Ask, RuleExecutable, true
 	case BeginReadOnly:
 		c.Kind, c.Rule = Begin, RuleExecutable
+	default:
 	}
 	c.Frees = 0
 }
@@ -130,8 +131,10 @@ func (t *text) step() {
 		t.member = true
 		return
 	}
-	var buf [longestWord]byte
-	t.word = words[string(upper(&buf, t.now.Text))]
+	if n := len(t.now.Text); n <= longestWord && lengths[t.now.Text[0]&31]>>n&1 != 0 {
+		var buf [longestWord]byte
+		t.word = words[string(upper(&buf, t.now.Text))]
+	}
 }
 
 // next steps and returns the keyword that comes then.

@@ -20,6 +20,7 @@ func (t *text) reads() {
 			} else {
 				t.keyword()
 			}
+		default:
 		}
 	}
 }
@@ -229,6 +230,7 @@ func (t *text) shows() {
 		if is(t.now, "FUNCTION") && t.peekIs("STATUS") || is(t.now, "PACKAGE") {
 			t.is(Read, RuleShow)
 		}
+	default:
 	}
 	for ; !t.end(); t.step() {
 		if t.ahead.Is('(') && t.word != wCount {

@@ -53,6 +53,7 @@ func (t *text) ends(k Kind) {
 		case wChain:
 			t.class.Chain = !no
 			no = false
+		default:
 		}
 	}
 }
@@ -75,6 +76,7 @@ func (t *text) sets() {
 		t.is(Ask, RuleSetTransaction)
 		t.class.Next = true
 		return
+	default:
 	}
 	for !t.end() {
 		t.assignment()
@@ -100,6 +102,7 @@ func (t *text) value() {
 				t.class.Pins |= NamedLocks
 			case draws, unknownEffect:
 				t.class.Commits, t.class.Opaque = true, true
+			default:
 			}
 		}
 	}

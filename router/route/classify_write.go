@@ -58,6 +58,7 @@ func (t *text) modifies() {
 		case wValues, wValue, wSet, wSelect, wWith:
 			t.with = t.with || t.word == wWith
 			values = true
+		default:
 		}
 		t.leaves(values)
 	}
@@ -76,6 +77,7 @@ func (t *text) leaves(calls bool) {
 			t.class.Pins |= NamedLocks
 		case unknownEffect:
 			t.class.Opaque = true
+		default:
 		}
 	}
 }
@@ -164,6 +166,7 @@ func (t *text) kills() {
 		case wQuery:
 			t.class.KillQuery = true
 			continue
+		default:
 		}
 		break
 	}

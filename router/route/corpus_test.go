@@ -307,6 +307,17 @@ func FuzzDecideKnowsWhy(f *testing.F) {
 	})
 }
 
+func TestDecisionsAllocateNothing(t *testing.T) {
+	for _, e := range corpus(t) {
+		sql := []byte(e.sql)
+		for _, s := range []Session{idle, {Mode: ReaderOnly}, {Transaction: OnReader}, {Transaction: OnWriter}, {Pins: XA}} {
+			if n := testing.AllocsPerRun(3, func() { Decide(Classify(sql, 0), s) }); n > 0 {
+				t.Fatalf("%s: %v allocations", sql, n)
+			}
+		}
+	}
+}
+
 func BenchmarkClassify(b *testing.B) {
 	long := "SELECT " + strings.Repeat("`users`.`email` AS t0_r1, ", 36) + "1 FROM `users` WHERE `users`.`id` = 1"
 	for name, sql := range map[string]string{

@@ -136,6 +136,15 @@ var words = map[string]word{
 	"RETURNS": wBegets, "TRUE": wBegets, "FALSE": wBegets, "NULL": wBegets,
 }
 
+// lengths says how long the keywords are that begin with a letter: most names are
+// known to be none by it.
+var lengths = func() (all [32]uint64) {
+	for w := range words {
+		all[w[0]&31] |= 1 << len(w)
+	}
+	return all
+}()
+
 // beforeParenthesis are the keywords that call nothing.
 var beforeParenthesis = [wordCount]bool{wBegets: true, wAs: true, wSelect: true, wValues: true, wTable: true, wWith: true, wBy: true, wAll: true,
 	wNot: true, wUse: true, wFor: true, wEnd: true, wBinary: true, wValue: true, wShowable: true, wTables: true, wUpdate: true, wSet: true,
