@@ -48,7 +48,7 @@ func TestTokens(t *testing.T) {
 		{"select--\n1", 0, "w:select 0:1"},
 		{"select--\x7f x\n1", 0, "w:select 0:1"}, {"select -- \x00\n1", 0, "w:select BAD"}, {"select --\xa0 x", 0, "w:select BAD"},
 		{"1.lock", 0, "0:1. w:lock"}, {"1e5lock", 0, "0:1e5 w:lock"}, {".5lock", 0, "0:.5 w:lock"}, {"1lock", 0, "w:1lock"}, {"1e", 0, "w:1e"}, {"1e+a", 0, "w:1e .:+ w:a"},
-		{"0x1g 0x1F 0b12 0b1 0x", 0, "w:0x1g 0:0x1F w:0b12 0:0b1 w:0x"}, {"t.5abs(1)", 0, "w:t .:. w:5abs .:( 0:1 .:)"}, {"t .5abs", 0, "w:t 0:.5 w:abs"}, {"`t`.5abs", 0, "n:`t` 0:.5 w:abs"},
+		{"0x1g 0x1F 0b12 0b1 0x", 0, "w:0x1g 0:0x1F w:0b12 0:0b1 w:0x"}, {"t.5abs(1)", 0, "w:t .:. w:5abs .:( 0:1 .:)"}, {"t.1e5lock t.0x1", 0, "w:t .:. w:1e5lock w:t .:. w:0x1"}, {"t .5abs", 0, "w:t 0:.5 w:abs"}, {"`t`.5abs", 0, "n:`t` 0:.5 w:abs"},
 		{"for\xa0update", 0, "BAD"}, {"for\u00a0update", 0, "w:for\u00a0update"}, {"'\xa0'", 0, "t:'\xa0'"}, {"@\xa0", 0, "BAD"},
 		{"@@`a b` 1", 0, "s:@@`a b` 0:1"}, {"@@session.`x`=1", 0, "s:@@session.`x` .:= 0:1"}, {"@@`a", 0, "BAD"},
 		{`@"a\"b"`, 0, `u:@"a\"b"`}, {`@"a\" b`, AnsiQuotes, `u:@"a\" w:b`}, {"@`a\\` b", 0, "u:@`a\\` w:b"},
