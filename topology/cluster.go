@@ -21,6 +21,9 @@ type Cluster struct {
 	Switchover Entry[Switchover]             `json:"switchover"`
 	Tombstones map[Rev]Entry[Tombstone]      `json:"tombstones"` // by the epoch whose end was given up
 	Recovery   Entry[Recovered]              `json:"recovery"`
+
+	Routers      map[HostID]Entry[RouterReport] `json:"routers,omitempty"`      // live ones
+	RouterClaims map[netip.Addr]Entry[Claim]    `json:"routerClaims,omitempty"` // of their VIPs
 }
 
 // Epoch is the number of the reign that runs, 0 when there is no writer.

@@ -34,7 +34,7 @@ const retryPause = 200 * time.Millisecond
 func Decide(v View) []Action {
 	v.memo = &memo{states: map[string]classified{}}
 	var out []Action
-	for _, r := range Rules {
+	for _, r := range v.table() {
 		why, holds := r.When(&v)
 		if !holds {
 			continue
@@ -86,7 +86,7 @@ type Verdict struct {
 func Explain(v View) []Verdict {
 	v.memo = &memo{states: map[string]classified{}}
 	var out []Verdict
-	for _, r := range Rules {
+	for _, r := range v.table() {
 		why, holds := r.When(&v)
 		out = append(out, Verdict{r.Name, holds, why})
 		if holds && r.Last {

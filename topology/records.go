@@ -200,7 +200,7 @@ type Kept struct {
 	Beyond gtid.Set    `json:"beyond"` // the end of what the server lacks; empty: it lacks nothing
 }
 
-// Claim is key readers/<vip>.
+// Claim is key readers/<vip>, and router-vips/<vip>.
 type Claim struct {
 	ID   HostID `json:"id"`
 	Name string `json:"name"`

@@ -123,7 +123,8 @@ func (v *View) surplus() (netip.Addr, string) {
 		case want[vip] != v.Self && want[vip] != "":
 			return vip, "balance: it is " + want[vip] + "'s turn"
 		case !v.Probe.Up:
-			return vip, "mysqld is down: " + v.Probe.Why
+			me, _ := v.me()
+			return vip, me.server() + " is down: " + v.Probe.Why
 		}
 	}
 	return netip.Addr{}, ""

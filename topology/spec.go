@@ -21,6 +21,28 @@ type Spec struct {
 	Recovery   Recovery   `json:"recovery" yaml:"recovery"`
 	Checks     Checks     `json:"checks" yaml:"checks"`
 	MySQL      MySQLSpec  `json:"mysql" yaml:"mysql"`
+	Routers    Routers    `json:"routers,omitzero" yaml:"routers"` // none: the cluster has no routers of its own
+}
+
+// Routers are the machines that run mmmrouter, and the addresses that they
+// share. None of them is a database host: it never votes, bids or acknowledges.
+type Routers struct {
+	Hosts  []RouterSpec `json:"hosts,omitempty"`
+	VIPs   []netip.Addr `json:"vips,omitempty"`
+	Listen Listen       `json:"listen,omitzero"`
+}
+
+// RouterSpec is one router of the cluster file.
+type RouterSpec struct {
+	Name      string     `json:"name"`
+	Address   netip.Addr `json:"address"`
+	Interface string     `json:"interface"` // where the VIPs go
+}
+
+// Listen is where every mmmrouter takes clients.
+type Listen struct {
+	RW uint16 `json:"rw"` // reads and writes; the agent beside it looks here whether it answers
+	RO uint16 `json:"ro"` // reads only
 }
 
 // HostSpec is one database host of the cluster file.
@@ -59,6 +81,8 @@ type HostMode string
 const (
 	Master HostMode = "master" // may be writer
 	Slave  HostMode = "slave"  // never writer
+
+	besideRouter HostMode = "router" // in no file: of a machine in Routers.Hosts, as AsRouters shows it
 )
 
 // Roles are the VIPs and who serves them.

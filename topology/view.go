@@ -23,6 +23,7 @@ type View struct {
 	Port    Port         // how the port that clients use stands
 	Busy    []Kind       // actions in flight in this process
 	Seen    Seen
+	Router  bool // it stands beside an mmmrouter and not a mysqld; Cluster is AsRouters, Probe that of the router
 
 	Failsafe Failsafe // how it goes on without etcd
 

@@ -29,6 +29,7 @@ func (c *collector) check(d *document) {
 	c.checkVIPs(d)
 	c.checkWriterRole(d)
 	c.checkReaderRole(d)
+	c.checkRouters(d)
 	switch {
 	case !d.durability.set(), d.durability.v == string(topology.Lossless), d.durability.v == string(topology.Available):
 	default:
@@ -144,16 +145,21 @@ func (c *collector) checkVIPs(d *document) {
 			uses[h.address.v] = use{"the address of host " + h.name.v, h.address.at}
 		}
 	}
+	for _, h := range d.routers.hosts { // one that is a host's, too, was told already
+		if _, taken := uses[h.address.v]; h.address.set() && !taken {
+			uses[h.address.v] = use{"the address of router " + h.name.v, h.address.at}
+		}
+	}
 	for _, r := range []struct {
 		name string
-		role role
-	}{{"writer", d.writer}, {"reader", d.reader}} {
-		for _, v := range r.role.vips {
+		vips []value[netip.Addr]
+	}{{"role writer", d.writer.vips}, {"role reader", d.reader.vips}, {"routers", d.routers.vips}} {
+		for _, v := range r.vips {
 			if u, taken := uses[v.v]; taken {
 				c.add(v.at, "VIP %s is already %s at [%d:%d]", v.v, u.what, u.at.Position.Line, u.at.Position.Column)
 				continue
 			}
-			uses[v.v] = use{"a VIP of role " + r.name, v.at}
+			uses[v.v] = use{"a VIP of " + r.name, v.at}
 		}
 	}
 }

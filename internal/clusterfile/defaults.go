@@ -14,6 +14,8 @@ const (
 	portDefault            = 3306
 	replicationPortDefault = 3309
 	interfaceDefault       = "eth0"
+	routerRWDefault        = 3306
+	routerRODefault        = 3307
 	weightDefault          = 1
 	// A host without a priority comes after all that have one.
 	priorityDefault = 100
@@ -77,7 +79,27 @@ func (d *document) spec() topology.Spec {
 	for _, h := range d.hosts {
 		s.Hosts = append(s.Hosts, h.spec(d.defaults))
 	}
+	s.Routers = d.routers.spec(d.defaults)
 	return s
+}
+
+// spec is the section filled in; a file without it has no routers.
+func (r routers) spec(def host) topology.Routers {
+	if r.at == nil || len(r.hosts) == 0 {
+		return topology.Routers{}
+	}
+	out := topology.Routers{Listen: r.listen()}
+	for _, h := range r.hosts {
+		out.Hosts = append(out.Hosts, topology.RouterSpec{Name: h.name.v, Address: h.address.v, Interface: h.iface.or(def.iface.or(interfaceDefault))})
+	}
+	for _, v := range r.vips {
+		out.VIPs = append(out.VIPs, v.v)
+	}
+	return out
+}
+
+func (r routers) listen() topology.Listen {
+	return topology.Listen{RW: uint16(r.rw.or(routerRWDefault)), RO: uint16(r.ro.or(routerRODefault))}
 }
 
 func (h host) spec(def host) topology.HostSpec {

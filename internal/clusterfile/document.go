@@ -33,6 +33,17 @@ type document struct {
 	recovery    recovery
 	checks      checks
 	replication value[string] // mysql.replicationUser
+	routers     routers
+}
+
+// routers is the section of the same name. Of each host only name, address and
+// interface can be said.
+type routers struct {
+	at    *token.Token
+	hosts []host
+	vips  []value[netip.Addr]
+	rw    value[int]
+	ro    value[int]
 }
 
 type host struct {
@@ -159,6 +170,7 @@ func (c *collector) root(n ast.Node) *document {
 		field{"mysql", func(n ast.Node) {
 			c.mapping(n, field{"replicationUser", c.text(&d.replication)})
 		}},
+		field{"routers", c.routers(&d.routers)},
 	)
 	return d
 }
@@ -183,6 +195,22 @@ func (c *collector) host(n ast.Node) host {
 		{"tags", c.texts(&h.tags)},
 	}, c.ports(&h)...)...)
 	return h
+}
+
+// routers reads who runs mmmrouter.
+func (c *collector) routers(r *routers) func(ast.Node) {
+	return func(n ast.Node) {
+		r.at = c.mapping(n,
+			field{"hosts", c.list(func(n ast.Node) {
+				var h host
+				h.at = c.mapping(n, field{"name", c.text(&h.name)}, field{"address", c.addr(&h.address)}, field{"interface", c.text(&h.iface)})
+				r.hosts = append(r.hosts, h)
+			})},
+			field{"vips", c.addrs(&r.vips)},
+			field{"listen", func(n ast.Node) {
+				c.mapping(n, field{"rw", c.number(&r.rw, "rw", 1, 65535)}, field{"ro", c.number(&r.ro, "ro", 1, 65535)})
+			}})
+	}
 }
 
 // role reads a role; its mode may be said, but there is only one that it can have.

@@ -35,7 +35,20 @@ func Print(s topology.Spec) []byte {
 	fmt.Fprintf(&b, "recovery: {autoSetOnline: %s, flapCount: %d, flapDuration: %s, rejoin: %s%s}\n", short(r.AutoSetOnline.D()), r.FlapCount, short(r.FlapDuration.D()), rejoin(r.Rejoin), cloneRate(r.CloneRate))
 	fmt.Fprintf(&b, "checks: {backlogMax: %s, backlogFor: %d, threadsFor: %d}\n", short(c.BacklogMax.D()), c.BacklogFor, c.ThreadsFor)
 	fmt.Fprintf(&b, "mysql: {replicationUser: %s}\n", quote(s.MySQL.ReplicationUser))
+	printRouters(&b, s.Routers)
 	return b.Bytes()
+}
+
+// printRouters writes the section, if there are any.
+func printRouters(b *bytes.Buffer, r topology.Routers) {
+	if len(r.Hosts) == 0 {
+		return
+	}
+	b.WriteString("routers:\n  hosts:\n")
+	for _, h := range r.Hosts {
+		fmt.Fprintf(b, "    - {name: %s, address: %s, interface: %s}\n", quote(h.Name), quote(h.Address.String()), quote(h.Interface))
+	}
+	fmt.Fprintf(b, "  vips: %s\n  listen: {rw: %d, ro: %d}\n", flow(addrs(r.VIPs)), r.Listen.RW, r.Listen.RO)
 }
 
 // rejoin is the policy; one that was stored before there were any is the default.

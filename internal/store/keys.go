@@ -72,6 +72,14 @@ var kinds = []kind{
 	{KeyDoc{Path: "readers/<vip>", Value: "topology.Claim", Writer: "the host that serves the VIP", Leased: true, Guard: "absent; to give it up its revision",
 		About: "Which host answers for a reader VIP."},
 		many(asVIP, func(c *topology.Cluster) *map[netip.Addr]topology.Entry[topology.Claim] { return &c.Claims })},
+	{KeyDoc{Path: "routers/<id>", Value: "topology.RouterReport", Writer: "the agent beside the router", Leased: true, Guard: "absent, or on the own lease at its revision",
+		About: "Which mmmrouter is there, and whether it answers."},
+		many(asHost, func(c *topology.Cluster) *map[topology.HostID]topology.Entry[topology.RouterReport] {
+			return &c.Routers
+		})},
+	{KeyDoc{Path: "router-vips/<vip>", Value: "topology.Claim", Writer: "the agent beside the router that serves the VIP", Leased: true, Guard: "absent; to give it up its revision",
+		About: "Which router's host answers for a router VIP."},
+		many(asVIP, func(c *topology.Cluster) *map[netip.Addr]topology.Entry[topology.Claim] { return &c.RouterClaims })},
 	{KeyDoc{Path: "pins/<vip>", Value: "topology.Pin", Writer: "mmmctl", Guard: "its revision",
 		About: "Where the operator wants a VIP to be."},
 		many(asVIP, func(c *topology.Cluster) *map[netip.Addr]topology.Entry[topology.Pin] { return &c.Pins })},
@@ -120,6 +128,8 @@ func rejoinKey(name string) string         { return "rejoin/" + name }
 func hostKey(id topology.HostID) string    { return "hosts/" + string(id) }
 func bidKey(id topology.HostID) string     { return "bids/" + string(id) }
 func readerKey(vip netip.Addr) string      { return "readers/" + vip.String() }
+func routerKey(id topology.HostID) string  { return "routers/" + string(id) }
+func routerVIPKey(vip netip.Addr) string   { return "router-vips/" + vip.String() }
 func pinKey(vip netip.Addr) string         { return "pins/" + vip.String() }
 func tombKey(epoch topology.Rev) string    { return fmt.Sprintf("tombstones/%d", epoch) }
 func eventKey(ns int64, who string) string { return fmt.Sprintf("%s%019d-%s", eventsDir, ns, who) }

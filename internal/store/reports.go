@@ -43,7 +43,11 @@ func (c *Client) PutMemory(ctx context.Context, name string, prev topology.Rev, 
 // ClaimVIP claims a reader VIP for a host, on its lease (R54). ErrGuard:
 // somebody has it.
 func (c *Client) ClaimVIP(ctx context.Context, lease topology.LeaseID, vip netip.Addr, claim topology.Claim) (topology.Rev, error) {
-	p, err := record(readerKey(vip), lease, claim)
+	return c.claim(ctx, readerKey(vip), lease, claim)
+}
+
+func (c *Client) claim(ctx context.Context, key string, lease topology.LeaseID, claim topology.Claim) (topology.Rev, error) {
+	p, err := record(key, lease, claim)
 	if err != nil {
 		return 0, err
 	}

@@ -98,6 +98,9 @@ func newState(prefix string) *state {
 		Pins:     map[netip.Addr]topology.Entry[topology.Pin]{},
 		Rejoins:  map[string]topology.Entry[topology.RejoinOrder]{},
 
+		Routers:      map[topology.HostID]topology.Entry[topology.RouterReport]{},
+		RouterClaims: map[netip.Addr]topology.Entry[topology.Claim]{},
+
 		Tombstones: map[topology.Rev]topology.Entry[topology.Tombstone]{},
 	}}
 }

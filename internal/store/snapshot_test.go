@@ -55,7 +55,7 @@ func TestUnreadableKeyOfAHostDisturbsNoOther(t *testing.T) {
 	b.scribble("hosts/b", `{"v":1,`)
 	b.scribble("intent/db3", `{"v":7}`)
 	b.scribble("readers/192.0.2.09", `{"v":1}`)
-	b.scribble("routers/x", `no business of ours`)
+	b.scribble("strangers/x", `no business of ours`)
 	c := b.load()
 	if c.Hosts["a"].Value.Name != "db1" {
 		t.Error("the good report is lost")

@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/mmm-ha/mmm/topology"
+)
+
+// Beside is the cluster as an agent beside a router knows it: it reads
+// Cluster.AsRouters, registers as a router, and claims the routers' VIPs. What
+// else a Client writes is a database host's; the rules of a router ask for none
+// of it.
+type Beside struct {
+	*Client
+	Key string // public key of the agent, which its report tells
+}
+
+// Load is Client.Load, AsRouters.
+func (b Beside) Load(ctx context.Context) (topology.Cluster, error) {
+	c, err := b.Client.Load(ctx)
+	return c.AsRouters(), err
+}
+
+// PutReport registers the router, on its agent's lease; the errors are those of
+// Client.PutReport.
+func (b Beside) PutReport(ctx context.Context, lease topology.LeaseID, id topology.HostID, r topology.Report) (topology.Rev, error) {
+	own, err := record(routerKey(id), lease, topology.RouterReport{
+		Name: r.Name, Peer: r.Peer, Key: b.Key, Lease: r.Lease, Fence: r.Fence, Router: r.MySQL, Version: r.Version})
+	if err != nil {
+		return 0, err
+	}
+	return b.overwrite(ctx, "register the router", own)
+}
+
+// ClaimVIP claims a router VIP, as Client.ClaimVIP does one of readers.
+func (b Beside) ClaimVIP(ctx context.Context, lease topology.LeaseID, vip netip.Addr, claim topology.Claim) (topology.Rev, error) {
+	return b.claim(ctx, routerVIPKey(vip), lease, claim)
+}
+
+// ReleaseVIP gives the claim of that revision up, as Client.ReleaseVIP does.
+func (b Beside) ReleaseVIP(ctx context.Context, vip netip.Addr, rev topology.Rev) (topology.Rev, error) {
+	return b.drop(ctx, "release router VIP", routerVIPKey(vip), rev)
+}
