@@ -53,8 +53,11 @@ func (c *checks) inherited(t *trx) bool {
 // writable: who opens holds everything that was acknowledged, and nobody else is open.
 func (c *checks) writable(m *mysqld) {
 	c.admits(m.h)
-	if c.restored && c.ignorant(m, c.opened) {
-		return // it may resume a reign of the copy; nobody acknowledges for it
+	if c.restored && c.knows(m.h) {
+		c.violated("an old etcd is not believed", "%s opens, which has seen more than etcd shows", m.h.name)
+	}
+	if c.restored {
+		return // who saw nothing newer may resume a reign of the copy; nobody acknowledges for it
 	}
 	epoch := m.h.agent.state.Term.Epoch
 	if epoch < c.opened {
@@ -66,10 +69,10 @@ func (c *checks) writable(m *mysqld) {
 	}
 }
 
-// ignorant reports whether a host has neither seen nor stored anything of a reign:
-// for it an etcd that was restored shows nothing old (R17).
-func (c *checks) ignorant(m *mysqld, epoch topology.Rev) bool {
-	return max(m.h.disk.highest, m.h.agent.state.Seen.Epoch, m.epochSeen()) < epoch
+// knows reports whether a host has seen more than etcd, which was restored, shows (R17).
+func (c *checks) knows(h *host) bool {
+	now, seen := c.w.etcd.cluster, h.agent.state.Seen
+	return seen.Distrust.Present() || now.Rev < max(seen.Top, seen.Epoch) || now.Writer.Present() && now.Writer.Rev < max(h.disk.highest, seen.Epoch)
 }
 
 // missing names the first acknowledged write that a server does not have.
@@ -158,7 +161,8 @@ func (c *checks) writerKey(wr topology.Entry[topology.Writer]) {
 		return
 	}
 	cl := &c.w.etcd.cluster
-	if wr.Rev <= c.highest && !(c.restored && c.ignorant(c.w.hostOf(wr.Value.ID).db, c.highest)) {
+	by := c.w.hostOf(wr.Value.ID)
+	if wr.Rev <= c.highest && (!c.restored || by.agent.state.Seen.Distrust.Present()) {
 		c.violated("epochs grow", "epoch %d after %d", wr.Rev, c.highest)
 	}
 	c.highest = max(c.highest, wr.Rev)

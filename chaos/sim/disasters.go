@@ -32,7 +32,7 @@ var meddling = kind{"written to by hand", 1, true, 3 * time.Second, 9 * time.Sec
 // of its reign, and nobody can tell it from what a client wrote.
 func writtenTo(w *world, h *host, f fault) func() {
 	wr, m := w.writer(), h.db
-	if wr == h || !m.up() || m.semiSource || w.etcd.cluster.Reign.Value.ID == h.id {
+	if wr == h || !m.up() || len(m.log) == 0 || m.semiSource || w.etcd.cluster.Reign.Value.ID == h.id {
 		return nil
 	}
 	for range 1 + 8*f.other {
@@ -89,9 +89,14 @@ func agentsNew(w *world, _ *host, f fault) func() {
 }
 
 // etcdRestored takes a copy of etcd and puts it back a while later: what was
-// written since is gone, and revisions are given a second time (R17).
+// written since is gone, and revisions are given a second time (R17). That a writer
+// went on alone is gone with it, so who was away then would be elected by the acker set
+// of the copy: nobody can restore that.
 func etcdRestored(w *world, _ *host, f fault) func() {
 	e := w.etcd
+	if available(w.seed) {
+		return nil
+	}
 	cluster, keys, leases := e.cluster, maps.Clone(e.keys), slices.Sorted(maps.Keys(e.leases))
 	w.after(f.lasts*3/4, nil, func() { e.silence(f.lasts/4, false) })
 	return func() {

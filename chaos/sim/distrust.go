@@ -22,6 +22,9 @@ func (a *agent) loseTrust(p *proc, l *limit, j job) (step.Note, error) {
 
 // trust believes etcd again: an operator has looked at it.
 func (a *agent) trust(_ *proc, _ *limit, j job) (step.Note, error) {
+	if seen := a.h.disk.doubts.Seen; j.cluster.Recovery.Value.Floor < seen {
+		a.w.checks.violated("etcd is doubted until an operator has looked", "%s had seen %d, and believes it at %d", a.h.name, seen, j.cluster.Rev)
+	}
 	a.remember(func(k *disk) { k.doubts = topology.Distrust{} })
 	return step.Trusted(j.cluster.Rev), nil
 }

@@ -16,6 +16,7 @@
 //	faults.go       what befalls the cluster, planned per seed
 //	disasters.go    what befalls all hosts at once
 //	failsafe.go     promises between hosts while etcd is away
+//	alone.go        a writer that goes on without anybody to acknowledge
 //	checks.go       what must never be
 //	run.go          one seed; sweep.go: many, and what is kept of them
 //

@@ -58,6 +58,7 @@ func init() { //nolint:gochecknoinits // the hands refer to the table through th
 		topology.Nudge:        {(*agent).nudge, limitRow, true},
 		topology.PutReign:     {(*agent).putReign, limitEtcd, false},
 		topology.OpenDoor:     {(*agent).openDoor, limitServer, true},
+		topology.SetSource:    {(*agent).setSource, limitServer, true},
 		topology.SetShun:      {(*agent).setShun, limitServer, false},
 		topology.CutAcker:     {(*agent).cutAcker, limitServer, false},
 		topology.Remember:     {(*agent).remembers, limitEtcd, false},

@@ -3,7 +3,9 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -214,10 +216,8 @@ func (r *registry) retake(p *proc, l *limit, j job, wr topology.Writer) (topolog
 // guardsOf are the keys that the decision rested on, and that nobody reigns.
 func (r *registry) guardsOf(g topology.Guards) []guard {
 	guards := []guard{{"writer", 0}, {"reign", g.Reign}, {"spec", g.Spec}, {"mode", g.Mode}, {"intent/" + r.h.name, g.Intent}, {"switchover", g.Order}}
-	for _, h := range r.h.w.hosts { // in a fixed order
-		if rev, counted := g.Bids[h.id]; counted {
-			guards = append(guards, guard{"bids/" + string(h.id), rev})
-		}
+	for _, id := range slices.Sorted(maps.Keys(g.Bids)) {
+		guards = append(guards, guard{"bids/" + string(id), g.Bids[id]})
 	}
 	return guards
 }

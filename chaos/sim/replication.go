@@ -160,6 +160,7 @@ func (l *link) arrive(batch []*trx, upTo int) {
 	m := l.to
 	if !l.alive() || m.hung || upTo > len(l.from.log) {
 		if l.alive() && m.hung {
+			l.sent = max(l.sent, upTo) // it lies in the socket and is not sent again
 			m.queue = append(m.queue, func() { l.arrive(batch, upTo) })
 		}
 		return
@@ -169,7 +170,7 @@ func (l *link) arrive(batch []*trx, upTo int) {
 			m.relay = append(m.relay, t)
 		}
 	}
-	l.sent = upTo
+	l.sent = max(l.sent, upTo)
 	m.h.agent.moved()
 	w := m.w()
 	if l.semi && l.from.semiSource {

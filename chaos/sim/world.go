@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func newWorld(seed uint64, telling bool) *world {
 	w.queue = queue{rng: rand.New(rand.NewPCG(seed, 1)), hash: 0xcbf29ce484222325} //nolint:gosec // a simulation must replay
 	w.checks.w, w.clients.w, w.faults.w = w, w, w
 	readers := []netip.Addr{netip.MustParseAddr("192.0.2.111"), netip.MustParseAddr("192.0.2.112"), netip.MustParseAddr("192.0.2.114")}
-	w.spec = topology.Spec{Cluster: "sim", ID: "cluster-1", Durability: topology.Lossless,
+	w.spec = topology.Spec{Cluster: "sim", ID: "cluster-1", Durability: durability(seed),
 		Roles:    topology.Roles{Writer: topology.Role{VIPs: []netip.Addr{writerVIP}}, Reader: topology.Role{VIPs: readers}},
 		Timing:   topology.Timing{TTL: topology.Duration(2 * time.Second), Probe: topology.Duration(probePeriod), ProbeLimit: topology.Duration(probeLimit), Misses: probeMisses},
 		Recovery: topology.Recovery{AutoSetOnline: topology.Duration(5 * time.Second), FlapCount: 3, FlapDuration: topology.Duration(time.Minute)},
@@ -102,7 +103,7 @@ func (w *world) acceptLoss() {
 	loss := topology.LossOf(c)
 	for _, h := range w.hosts {
 		_, lost := topology.GivenUp(c, h.id)
-		if b := c.Bids[h.id]; h.n == 3 || lost || b.Value.After != c.LastEpoch() || b.Value.Incarnation != h.db.inc || !b.Value.Received.Contains(loss.Kept) {
+		if b := c.Bids[h.id]; h.n == 3 || lost || !slices.Contains(c.Reign.Value.Voters, h.id) || b.Value.After != c.LastEpoch() || b.Value.Incarnation != h.db.inc || !b.Value.Received.Contains(loss.Kept) {
 			continue
 		}
 		asked := wall(time.Hour + w.now)
