@@ -35,7 +35,14 @@ type parts struct {
 	holder   *session.Holder
 	accounts *auth.Loader
 	servers  backend.TLS
+	pool     *backend.Pool
 }
+
+// What clients left behind is kept for the next one.
+const (
+	poolSize = 256
+	poolAge  = time.Minute
+)
 
 // assemble puts together what a router is made of.
 func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.Options, error) {
@@ -47,7 +54,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 	if err != nil {
 		return router.Options{}, err
 	}
-	p := &parts{picker: pick.New(time.Now, rand.IntN), holder: session.NewHolder(holdLimits(cfg))}
+	p := &parts{picker: pick.New(time.Now, rand.IntN), pool: backend.NewPool(poolSize, poolAge), holder: session.NewHolder(holdLimits(cfg))}
 	p.config.Store(&cfg)
 	p.follower = follow.New(follow.Options{Client: client, Log: log, MaxLag: cfg.Readers.MaxLag.D()})
 	if p.servers, err = serversTLS(cfg.Backend); err != nil {
@@ -61,7 +68,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 		return router.Options{}, err
 	}
 	talk := session.New(session.Options{
-		Log: log, Follow: p.follower, Picker: p.picker, Accounts: p.accounts, Keys: keys, Holder: p.holder,
+		Log: log, Follow: p.follower, Picker: p.picker, Accounts: p.accounts, Keys: keys, Holder: p.holder, Pool: p.pool,
 		Servers: func() backend.TLS { return p.servers }, Rules: p.rules,
 	})
 	return router.Options{
@@ -71,9 +78,25 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 			group, ctx := errgroup.WithContext(ctx)
 			group.Go(func() error { return p.follower.Run(ctx) })
 			group.Go(func() error { return p.accounts.Run(ctx) })
+			group.Go(func() error { return p.sweep(ctx) })
 			return group.Wait()
 		},
 	}, nil
+}
+
+// sweep closes what the pool has kept for too long, until ctx ends.
+func (p *parts) sweep(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	defer p.pool.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			p.pool.Sweep(int64(p.follower.View().Epoch))
+		}
+	}
 }
 
 // normal writes a statement without its literals.

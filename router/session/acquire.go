@@ -163,13 +163,15 @@ func (s *Session) dial(ctx context.Context, t backend.Target, reader bool) (*ser
 		who.Schema = s.schema
 	}
 	load := s.opt.Picker.Load(t.Name)
-	c, err := backend.Dial(limited, t, who, s.secret, s.opt.Servers())
+	c, err := s.opt.Pool.Dial(limited, t, who, s.secret, s.opt.Servers())
 	if err != nil {
 		load.Failed(time.Now())
 		return nil, err
 	}
 	s.all.profile.Store(&c.Greeting)
-	return newServer(c, load, reader, who.Schema), nil
+	srv := newServer(c, load, reader, who.Schema)
+	srv.who = who
+	return srv, nil
 }
 
 // renew brings a new connection to the state that the session had on the last one.

@@ -128,6 +128,9 @@ func (l *link) receive(fd uintptr) bool {
 	}
 }
 
+// quiet reports whether nothing is left of an answer.
+func (l *link) quiet() bool { return len(l.bytes) == 0 }
+
 // write writes all of b. It waits while the other side does not read.
 func (l *link) write(b []byte) error {
 	for l.fd != 0 && len(b) > 0 {

@@ -19,6 +19,7 @@ type Options struct {
 	Accounts *auth.Loader
 	Keys     *auth.KeyPair // nil: none
 	Holder   *Holder
+	Pool     *backend.Pool      // of connections that clients left behind; nil: none are kept
 	Servers  func() backend.TLS // how to speak to servers now
 	Rules    func() Rules       // what counts now
 }

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"context"
 	"time"
 
+	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/pick"
 	"github.com/mmm-ha/mmm/router/wire"
@@ -15,6 +17,7 @@ type server struct {
 	walker wire.Walker
 	load   *pick.Load
 	reader bool
+	who    backend.Who // for whom it was dialled
 
 	applied  uint64 // version of the settings that it has
 	schema   string
@@ -33,6 +36,23 @@ func newServer(c *backend.Conn, load *pick.Load, reader bool, schema string) *se
 	load.Took()
 	return &server{conn: c, link: newLink(c.Conn), load: load, reader: reader, schema: schema, prepared: map[uint32]*prepared{}, used: time.Now()}
 }
+
+// keep gives the connection, on which no answer is on its way, to the pool.
+func (s *server) keep(o *Options, secret auth.Secret) {
+	if secret.None() {
+		s.close()
+		return
+	}
+	s.load.Gave()
+	s.link.drop()
+	ctx, cancel := context.WithTimeout(context.Background(), keepLimit)
+	defer cancel()
+	_ = s.conn.SetDeadline(time.Time{})
+	o.Pool.Keep(ctx, s.conn, s.who, secret, o.Servers())
+}
+
+// keepLimit bounds how long a server may take to tidy up after a client.
+const keepLimit = 2 * time.Second
 
 // close ends the connection. A server that is asked to quit rolls back.
 func (s *server) close() {

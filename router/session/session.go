@@ -169,7 +169,16 @@ func (s *Session) hangUp() {
 	s.mu.Unlock()
 	_ = s.client.conn.Close()
 	s.client.drop()
-	s.dropServers()
+	for _, srv := range []*server{s.writer, s.reader} {
+		switch {
+		case srv == nil:
+		case s.opt.Pool != nil && srv.link.quiet() && srv.who.User != "":
+			srv.keep(s.opt, s.secret)
+		default:
+			srv.close()
+		}
+	}
+	s.writer, s.reader, s.last = nil, nil, nil
 }
 
 func (s *Session) dropServers() {

@@ -87,6 +87,7 @@ func newRig(t testing.TB, readers int) *rig {
 	}
 	r.all = New(Options{
 		Log: slog.New(slog.DiscardHandler), Follow: r.world, Picker: pick.New(time.Now, rand.IntN), Accounts: accounts,
+		Pool:    backend.NewPool(10, time.Minute),
 		Holder:  NewHolder(HoldLimits{Time: 5 * time.Second, Statements: 100, Bytes: 1 << 20}),
 		Servers: func() backend.TLS { return backend.TLS{} }, Rules: func() Rules { return Rules{OwnReads: true, Catch: 2 * time.Second} },
 	})

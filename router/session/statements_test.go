@@ -281,3 +281,38 @@ func (r *rig) view() follow.View {
 	v := *r.world.View()
 	return v
 }
+
+func TestWhatAClientLeavesIsUsedByTheNextAndShowsNothingOfIt(t *testing.T) {
+	r := newRig(t, 0)
+	r.servers["db1"].Exec("CREATE USER other@'%' IDENTIFIED BY 'secret'")
+	before := r.count("db1", "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME='CONNECTIONS'")
+	for i := range 20 {
+		db := r.client("")
+		for q, want := range map[string]string{
+			"SELECT @a": "", "SELECT @@session.sort_buffer_size": "2097152", "SELECT IS_FREE_LOCK('l')": "1", "SELECT DATABASE()": "app", "SELECT LAST_INSERT_ID()": "0",
+		} {
+			if got := r.text(db, q); got != want {
+				t.Errorf("client %d: %s gives %q", i, q, got)
+			}
+		}
+		if _, err := db.Exec("INSERT INTO left_over VALUES (1)"); code(err) != 1146 {
+			t.Errorf("a temporary table of another client: %v", err)
+		}
+		r.exec(db, "SET @a='secret'")
+		r.exec(db, "SET @@session.sort_buffer_size=300000")
+		r.exec(db, "SELECT GET_LOCK('l', 1)")
+		r.exec(db, "CREATE TEMPORARY TABLE left_over (a INT)")
+		r.exec(db, "INSERT INTO t (a) VALUES ('x')")
+		r.exec(db, "USE information_schema")
+		r.exec(db, "BEGIN")
+		r.exec(db, "DELETE FROM app.t")
+		_ = db.Close()
+		r.until("the session is gone", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.sessions) == 0 })
+	}
+	if n := r.count("db1", "SELECT COUNT(*) FROM app.t"); n != 22 {
+		t.Errorf("%d rows", n)
+	}
+	if n := r.count("db1", "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME='CONNECTIONS'") - before; n > 10 {
+		t.Errorf("%d new connections for 20 clients", n)
+	}
+}
