@@ -37,9 +37,15 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 	for range readerTries {
 		if s.reader == nil {
 			if err := s.dialReader(ctx, view, rules); err != nil {
-				var theirs *backend.Server
-				if errors.As(err, &theirs) || errors.Is(err, errNoReader) || ctx.Err() != nil {
+				if errors.Is(err, errNoReader) || ctx.Err() != nil {
 					return nil, err
+				}
+				var theirs *backend.Server
+				if errors.As(err, &theirs) { // one that lags may know an older password
+					if s.info.Mode == router.ReaderOnly {
+						return nil, err
+					}
+					break
 				}
 				continue
 			}

@@ -17,6 +17,10 @@ import (
 // mostLogin bounds what a client may send before it is known.
 const mostLogin = 1 << 20
 
+// freshAccounts is how long a login waits for newer accounts, without which it
+// could only ever be at the writer.
+const freshAccounts = 200 * time.Millisecond
+
 // errNoServer: nobody can say yet what the servers are like.
 var errNoServer = errors.New("no server has answered yet")
 
@@ -129,7 +133,7 @@ func (s *Session) turnAway(d *dialogue, err error) error {
 
 // judged goes on after the router's own look at the proof.
 func (s *Session) judged(ctx context.Context, d *dialogue, front *auth.Front, v auth.Verdict) error {
-	if v.Stale {
+	if s.stale = v.Stale; v.Stale {
 		s.opt.Accounts.Kick()
 	}
 	switch v.Do {
@@ -181,7 +185,11 @@ func (s *Session) welcome(ctx context.Context, d *dialogue) error {
 func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front) error {
 	h, done, err := s.beginRelay(ctx)
 	defer done()
-	if err != nil {
+	var theirs *wire.Err
+	switch {
+	case errors.As(err, &theirs): // a server that is full says so before it greets
+		return errors.Join(errGoodbye, d.write(theirs.Append(nil)))
+	case err != nil:
 		return errors.Join(err, d.write(refusal(1105, "08S01", "the router cannot let you in: "+err.Error())))
 	}
 	r := front.Relay(h.Channel())
@@ -197,7 +205,12 @@ func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front) err
 	if err != nil {
 		return errors.Join(err, d.write(refusal(1105, "08S01", err.Error())))
 	}
-	s.secret, s.alone = r.Recover(s.opt.Accounts.Now())
+	if s.secret, s.alone = r.Recover(s.opt.Accounts.Now()); s.secret.None() && s.stale {
+		// What was known may be old: the load that the failed proof asked for may help.
+		wait, enough := context.WithTimeout(ctx, freshAccounts)
+		s.secret, s.alone = r.Recover(s.opt.Accounts.Fresh(wait))
+		enough()
+	}
 	s.writer = newServer(conn, s.opt.Picker.Load(conn.Target.Name), false, s.who.Schema)
 	s.schema, s.status = s.who.Schema, conn.OK.Status
 	s.show()

@@ -44,6 +44,7 @@ type Session struct {
 	caps   wire.Capability
 	who    backend.Who
 	secret auth.Secret
+	stale  bool   // what is known of the account may be old
 	alone  string // why there can be no reader for this client; empty: there can
 
 	writer *server
