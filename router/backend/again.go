@@ -37,6 +37,22 @@ func (c *Conn) Reset(ctx context.Context) error {
 	})
 }
 
+// clean is Reset, and takes back what COM_SET_OPTION has changed, which neither a
+// reset nor another user does.
+func (c *Conn) clean(ctx context.Context) error {
+	several := []byte{1, 0} // statements in one: off
+	if c.Capabilities.Has(wire.MultiStatements) {
+		several[0] = 0
+	}
+	return c.dialogue(ctx, "clean a session", func(h *Handshake) error {
+		if _, err := h.do(wire.ComResetConnection, ""); err != nil {
+			return err
+		}
+		_, err := h.do(wire.ComSetOption, string(several))
+		return err
+	})
+}
+
 // likeNew fails at a server that runs init_connect for who connects: it would not
 // run it for who comes to a connection. It sets what is set anyway. (DO does not
 // fail: it makes a warning of the error.)

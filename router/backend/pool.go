@@ -72,7 +72,7 @@ func (p *Pool) Dial(ctx context.Context, t Target, who Who, secret auth.Secret, 
 // with. The server rolls back and gives free what the client held before it
 // returns; what cannot be kept is closed.
 func (p *Pool) Keep(ctx context.Context, c *Conn, who Who, secret auth.Secret, policy TLS) {
-	if p == nil || secret.None() || p.most <= 0 || c.Reset(ctx) != nil {
+	if p == nil || secret.None() || p.most <= 0 || c.clean(ctx) != nil {
 		c.Quit()
 		return
 	}

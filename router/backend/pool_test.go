@@ -191,6 +191,71 @@ func TestConnectionToAHangingServerIsNotKept(t *testing.T) {
 	}
 }
 
+// COM_SET_OPTION outlives COM_RESET_CONNECTION and COM_CHANGE_USER.
+func TestWhatSetOptionChangedIsTakenBack(t *testing.T) {
+	p := startPooled(t)
+	for name, more := range map[string]wire.Capability{"EOF": 0, "no EOF": wire.DeprecateEOF} {
+		w := who("app")
+		w.Capabilities = w.Capabilities&^(wire.MultiStatements|wire.DeprecateEOF) | more
+		c := p.dial(w)
+		setOption(t, c)
+		several(t, c, true)
+		p.keep(c, w)
+		again := p.dial(w)
+		if again.Greeting.Connection != c.Greeting.Connection {
+			t.Fatalf("%s: it was not kept", name)
+		}
+		several(t, again, false)
+		again.Quit()
+	}
+}
+
+// command runs a command and returns the packets that the walker stopped at.
+func command(t *testing.T, c *backend.Conn, kind wire.Command, text string) (packets [][]byte) {
+	t.Helper()
+	p, _ := wire.AppendPacket(nil, append([]byte{byte(kind)}, text...), 0)
+	if _, err := c.Write(p); err != nil {
+		t.Fatal(err)
+	}
+	var w wire.Walker
+	w.Start(kind, c.Capabilities)
+	b := make([]byte, 4096)
+	for have := []byte(nil); ; {
+		n, e := w.Walk(have)
+		if len(w.Packet) > 0 {
+			packets = append(packets, w.Packet[wire.HeaderSize:])
+		}
+		have = have[n+len(w.Packet):]
+		if e == wire.End {
+			return packets
+		}
+		if e != wire.More {
+			continue
+		}
+		k, err := c.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have = append(have, b[:k]...)
+	}
+}
+
+func setOption(t *testing.T, c *backend.Conn) {
+	t.Helper()
+	if p := command(t, c, wire.ComSetOption, "\x00\x00"); wire.IsErr(p[0]) {
+		t.Fatalf("%q", p)
+	}
+}
+
+// several looks whether the server takes two statements in one.
+func several(t *testing.T, c *backend.Conn, want bool) {
+	t.Helper()
+	p := command(t, c, wire.ComQuery, "DO 1; DO 2")
+	if got := !wire.IsErr(p[len(p)-1]); got != want {
+		t.Errorf("two statements in one are taken: %v, want %v", got, want)
+	}
+}
+
 // A kept connection is not like a new one where a server runs statements for
 // everybody who connects: it does not run them for who comes to a connection.
 func TestServerWithInitConnectGetsNewConnections(t *testing.T) {

@@ -50,6 +50,9 @@ func (h *Handshake) do(c wire.Command, text string) (wire.OK, error) {
 	if wire.IsErr(p) {
 		return wire.OK{}, fmt.Errorf("%s: %w", text, refused(p))
 	}
+	if eof, ok := wire.ParseEOF(p); ok { // without DeprecateEOF some commands are answered so
+		return wire.OK{EOF: true, Status: eof.Status, Warnings: eof.Warnings}, nil
+	}
 	return wire.ParseOK(p, h.Capabilities)
 }
 

@@ -72,7 +72,11 @@ type answer struct {
 
 // ask runs a command of the router's own and takes the whole answer.
 func (s *server) ask(c wire.Command, text []byte) (answer, error) {
-	packet, _ := wire.AppendPacket(nil, append([]byte{byte(c)}, text...), 0)
+	payload := append([]byte{byte(c)}, text...)
+	if c == wire.ComQuery {
+		payload = wire.AppendQuery(nil, string(text), s.conn.Capabilities)
+	}
+	packet, _ := wire.AppendPacket(nil, payload, 0)
 	s.walker.Start(c, s.conn.Capabilities)
 	var a answer
 	var body []byte

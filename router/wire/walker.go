@@ -65,7 +65,7 @@ func (w *Walker) Start(c Command, caps Capability) bool {
 }
 
 // Over reports whether the answer has ended.
-func (w *Walker) Over() bool { return w.stage == over }
+func (w *Walker) Over() bool { return w.stage == over && w.skip == 0 }
 
 // Walk goes over the next bytes of an answer. The first n may be passed on as they
 // are. With More, what is left of b is the beginning of a packet and must stand in

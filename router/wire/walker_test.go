@@ -158,24 +158,36 @@ func FuzzWalk(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte, c byte, caps uint64, piece uint8) {
-		var w Walker
-		if !w.Start(Command(c), Capability(caps)) {
-			return
-		}
-		var have []byte
-		for !w.Over() {
-			n, e := w.Walk(have)
-			if n > len(have) || n+len(w.Packet) > len(have) {
-				t.Fatal("it went too far")
-			}
-			have = have[n+len(w.Packet):]
-			if e == More {
-				if len(b) == 0 {
-					return
-				}
-				k := min(int(piece)+1, len(b))
-				have, b = append(have, b[:k]...), b[k:]
-			}
+		whole, one := fuzzed(t, b, Command(c), Capability(caps), len(b)+1)
+		pieces, other := fuzzed(t, b, Command(c), Capability(caps), int(piece)+1)
+		if whole != pieces || !bytes.Equal(one, other) {
+			t.Fatalf("%d bytes and %v, in pieces %d and %v", whole, one, pieces, other)
 		}
 	})
+}
+
+// fuzzed walks over an answer in pieces, and returns how far it came if it ended,
+// and at what it stopped.
+func fuzzed(t *testing.T, b []byte, c Command, caps Capability, piece int) (n int, events []byte) {
+	var w Walker
+	if !w.Start(c, caps) {
+		return 0, nil
+	}
+	at, have := 0, 0
+	for !w.Over() {
+		n, e := w.Walk(b[at : at+have])
+		if n+len(w.Packet) > have {
+			t.Fatal("it went too far")
+		}
+		at, have = at+n+len(w.Packet), have-n-len(w.Packet)
+		if e != More {
+			events = append(events, byte(e))
+			continue
+		}
+		if at+have == len(b) {
+			return -1, events
+		}
+		have = min(have+piece, len(b)-at)
+	}
+	return at, events
 }
