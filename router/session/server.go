@@ -38,14 +38,14 @@ func newServer(c *backend.Conn, load *pick.Load, reader bool, schema string) *se
 }
 
 // keep gives the connection, on which no answer is on its way, to the pool.
-func (s *server) keep(o *Options, secret auth.Secret) {
+func (s *server) keep(ctx context.Context, o *Options, secret auth.Secret) {
 	if secret.None() {
 		s.close()
 		return
 	}
 	s.load.Gave()
 	s.link.drop()
-	ctx, cancel := context.WithTimeout(context.Background(), keepLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer cancel()
 	_ = s.conn.SetDeadline(time.Time{})
 	o.Pool.Keep(ctx, s.conn, s.who, secret, o.Servers())

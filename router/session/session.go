@@ -174,7 +174,7 @@ func (s *Session) hangUp() {
 		switch {
 		case srv == nil:
 		case s.opt.Pool != nil && srv.link.quiet() && srv.who.User != "":
-			srv.keep(s.opt, s.secret)
+			srv.keep(s.ctx, s.opt, s.secret)
 		default:
 			srv.close()
 		}
