@@ -61,7 +61,7 @@ func (s *Session) resetConnection() {
 // forget is what a session is after a login.
 func (s *Session) forget() {
 	schema, version := s.schema, s.settings.version
-	s.state = state{status: wire.Autocommit, schema: schema, position: s.position, settings: settings{version: version}}
+	s.state = state{status: wire.Autocommit, schema: schema, position: s.position, settings: settings{version: version}, option: s.option}
 	s.statements = map[uint32]*statement{}
 }
 

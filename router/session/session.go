@@ -173,7 +173,7 @@ func (s *Session) hangUp() {
 	for _, srv := range []*server{s.writer, s.reader} {
 		switch {
 		case srv == nil:
-		case s.opt.Pool != nil && srv.link.quiet() && srv.who.User != "":
+		case s.opt.Pool != nil && srv.link.quiet() && srv.walker.Over() && srv.who.User != "":
 			srv.keep(s.ctx, s.opt, s.secret)
 		default:
 			srv.close()
