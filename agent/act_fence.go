@@ -83,6 +83,9 @@ func (a *Agent) retire(ctx context.Context) error {
 // nothing served, mysqld read-only with nobody waiting, or dead.
 func (a *Agent) shut(ctx context.Context, last topology.Probe, patience time.Duration) error {
 	early := a.withdraw(ctx) // whoever is inside; once more when nobody is
+	if a.beside() {
+		return early // nothing else is open on this host
+	}
 	hurry, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := a.door.enter(hurry); err != nil {

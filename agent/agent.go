@@ -55,6 +55,7 @@ type Agent struct {
 	reports    chan topology.Report
 	guards     chan guarded
 	prober     *prober
+	router     *greeter // beside a router: how its mmmrouter is asked; else nil
 	history    *historian
 	remembered *remembered
 	foreign    foreign
@@ -151,20 +152,22 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	}
 	group.Go(func() error { return a.kernel.Run(ctx) })
 	group.Go(func() error { return a.prober.run(ctx) })
-	group.Go(func() error { return a.prober.fresh.knocks(ctx) })
-	group.Go(func() error { return a.prober.disk.run(ctx) })
 	group.Go(func() error { return a.leases(ctx, a.resumed) })
 	group.Go(func() error { return a.lifetimes(ctx) })
 	group.Go(func() error { return a.keepGate(ctx) })
 	group.Go(func() error { return a.heartbeat(ctx) })
 	group.Go(func() error { return a.history.run(ctx) })
 	group.Go(func() error { return a.remembered.run(ctx) })
-	group.Go(func() error { return a.leader(ctx) })
-	group.Go(func() error { return a.inspect(ctx) })
 	group.Go(func() error { return a.askOthers(ctx) })
 	group.Go(func() error { return a.answerOthers(ctx, a.self) })
-	group.Go(func() error { return a.keep(ctx) })
-	group.Go(func() error { return a.clones.survey(ctx) })
+	if !a.beside() {
+		group.Go(func() error { return a.prober.fresh.knocks(ctx) })
+		group.Go(func() error { return a.prober.disk.run(ctx) })
+		group.Go(func() error { return a.leader(ctx) })
+		group.Go(func() error { return a.inspect(ctx) })
+		group.Go(func() error { return a.keep(ctx) })
+		group.Go(func() error { return a.clones.survey(ctx) })
+	}
 	watcher := a.client.NewWatcher()
 	a.in.clusters = watcher.Changes()
 	group.Go(func() error { return watcher.Run(ctx) })
@@ -196,6 +199,9 @@ func (a *Agent) publish(v topology.View) {
 	a.lastProbe.Store(v.Probe)
 	if me, ok := v.Cluster.Spec.Value.Host(v.Self); ok {
 		a.address.Store(me.Address.String())
+		if a.beside() {
+			a.router.aim(me)
+		}
 	}
 	a.hosts.Store(len(v.Cluster.Spec.Value.Hosts))
 	a.layout.Store(a.layoutOf(v.Cluster.Spec.Value))

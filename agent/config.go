@@ -16,6 +16,7 @@ import (
 // how to reach etcd and the local mysqld.
 type Config struct {
 	Host    string      `yaml:"host"`
+	Role    Role        `yaml:"role"` // what runs on this host: a mysqld, or an mmmrouter
 	Cluster string      `yaml:"cluster"`
 	Etcd    EtcdConfig  `yaml:"etcd"`
 	MySQL   MySQLConfig `yaml:"mysql"`
@@ -26,6 +27,25 @@ type Config struct {
 	State  string `yaml:"state"` // survives a reboot
 	RunDir string `yaml:"run"`   // does not
 	Fence  string `yaml:"fence"` // on the port of clients: FenceNFT, or FenceNone
+}
+
+// Role is what an agent stands beside.
+type Role string
+
+// The roles. A router's agent has no mysqld: it holds router VIPs while the
+// mmmrouter of its host answers, and nothing else (R54).
+const (
+	RoleDatabase Role = "database"
+	RoleRouter   Role = "router"
+)
+
+// home is the directory that one agent at a time may work with, and that bears
+// the identity of the host.
+func (c Config) home() string {
+	if c.Role == RoleRouter {
+		return c.State
+	}
+	return c.MySQL.Datadir
 }
 
 // EtcdConfig says where etcd is, nearest member first.
@@ -51,7 +71,7 @@ const (
 // defaults are those of the packages.
 func defaults() Config {
 	return Config{
-		State: "/var/lib/mmm", RunDir: "/run/mmm", Fence: FenceNFT,
+		Role: RoleDatabase, State: "/var/lib/mmm", RunDir: "/run/mmm", Fence: FenceNFT,
 		MySQL:   MySQLConfig{Socket: "/run/mysqld/mysqld.sock", User: "mmm_agent", ReplicationUser: "repl", Datadir: "/var/lib/mysql"},
 		Peer:    PeerConfig{Port: peerPort},
 		Service: defaultService(),
@@ -60,7 +80,11 @@ func defaults() Config {
 }
 
 // ReadConfig reads and checks the file. The error names line, column and fix.
-func ReadConfig(path string) (Config, error) {
+func ReadConfig(path string) (Config, error) { return ReadConfigAs(path, "") }
+
+// ReadConfigAs is ReadConfig for an agent of that role, whatever the file says;
+// empty: what it says.
+func ReadConfigAs(path string, role Role) (Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("read the agent's configuration: %w", err)
@@ -68,6 +92,9 @@ func ReadConfig(path string) (Config, error) {
 	cfg := defaults()
 	if err := yaml.UnmarshalWithOptions(data, &cfg, yaml.Strict()); err != nil {
 		return Config{}, fmt.Errorf("%s:%s", path, yaml.FormatError(err, false, true))
+	}
+	if role != "" {
+		cfg.Role = role
 	}
 	if err := cfg.validate(); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
@@ -81,6 +108,8 @@ func (c Config) validate() error {
 		return errors.New("`host` is missing: write the name that this host has in the cluster file, such as `host: db1`")
 	case c.Cluster == "" || strings.Contains(c.Cluster, "/"):
 		return errors.New("`cluster` is missing or has a slash: write the cluster's name, such as `cluster: shop`")
+	case c.Role != RoleDatabase && c.Role != RoleRouter:
+		return fmt.Errorf("`role` is %q: leave it out on a database host, or write %s beside an mmmrouter", c.Role, RoleRouter)
 	case c.Fence != FenceNFT && c.Fence != FenceNone:
 		return fmt.Errorf("`fence` is %q: leave it out, which means %s, or write %s, and a dead agent will leave its port open", c.Fence, FenceNFT, FenceNone)
 	}

@@ -25,6 +25,9 @@ type copier interface {
 // donate gives another host a copy of this one's data.
 func (a *Agent) donate(ctx context.Context, to topology.HostID, out *peer.Outlet) ([]byte, error) {
 	v := a.view.Load()
+	if a.beside() {
+		return nil, errors.New("this host has no data: it is a router's")
+	}
 	if v == nil {
 		return nil, errors.New("this host has just begun")
 	}

@@ -42,6 +42,9 @@ func (a *Agent) openGate(ctx context.Context, spec topology.Spec) (fence.Gate, e
 func (a *Agent) layoutOf(spec topology.Spec) fence.Layout {
 	me, _ := spec.Host(a.opt.Host)
 	l := fence.Layout{Port: me.Port, Peer: me.ReplicationPort}
+	if a.beside() {
+		l = fence.Layout{} // the port of mmmrouter is its own: only the VIPs are guarded
+	}
 	for _, h := range spec.Hosts {
 		l.Peers = append(l.Peers, h.Address)
 	}
@@ -56,7 +59,7 @@ func (a *Agent) keepGate(ctx context.Context) error {
 	was := a.gate.State()
 	for range ticks(ctx, gateEvery) {
 		layout, _ := a.layout.Load().(fence.Layout)
-		if layout.Port == 0 { // this host is no longer in the cluster file: what stands is kept
+		if layout.Port == 0 && !a.beside() { // this host is no longer in the cluster file: what stands is kept
 			continue
 		}
 		err := a.gate.Keep(ctx, layout)
@@ -105,7 +108,7 @@ func (a *Agent) closePort(ctx context.Context, _ job) (step.Note, error) {
 // Unfence takes all rules of ours out of the packet filter. It is an error while
 // an agent runs on this host.
 func Unfence(ctx context.Context, cfg Config, log *slog.Logger) error {
-	lock, err := election.Lock(cfg.MySQL.Datadir)
+	lock, err := election.Lock(cfg.home())
 	if err != nil {
 		return fmt.Errorf("an agent runs here and would put the rules back (mmmagent stop --release ends it): %w", err)
 	}

@@ -75,7 +75,7 @@ func (a *Agent) loop(ctx context.Context, s *state) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case c := <-a.in.clusters:
-			s.TakeCluster(c, time.Now())
+			s.TakeCluster(a.asRead(c), time.Now())
 		case p := <-a.in.probes:
 			s.TakeProbe(p, time.Now())
 		case session := <-a.in.sessions:
@@ -115,7 +115,7 @@ func (a *Agent) turn(ctx context.Context, s *state) {
 // pace makes the probe look more often while the cluster is between two reigns,
 // when a millisecond counts, and less often otherwise.
 func (a *Agent) pace(s *state) {
-	steady := s.Cluster.Writer.Present() && s.Cluster.Phase.Value.Step == topology.Ready
+	steady := a.beside() || s.Cluster.Writer.Present() && s.Cluster.Phase.Value.Step == topology.Ready
 	period := s.Cluster.Spec.Value.Timing.Probe.D()
 	if period <= 0 {
 		period = probePeriod

@@ -36,12 +36,12 @@ func (a *Agent) openIdentity() error {
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
-	lock, err := election.Lock(a.opt.MySQL.Datadir)
+	lock, err := election.Lock(a.opt.home())
 	if err != nil {
 		return err
 	}
 	a.lock = lock
-	id, created, err := election.Identity(a.opt.MySQL.Datadir)
+	id, created, err := election.Identity(a.opt.home())
 	if err != nil {
 		return err
 	}
@@ -72,6 +72,9 @@ func (a *Agent) openFailsafe() error {
 	}
 	client := peer.NewClient(peer.ClientOptions{Self: a.id, Key: key, TLS: a.peerCerts})
 	a.failsafe, a.copier = newFailsafe(key, promises, client, a.log), client
+	if a.beside() {
+		return nil // it has no data to copy
+	}
 	a.clones, err = openCloner(clone.Dirs{Data: a.opt.MySQL.Datadir, State: a.opt.State}, a.log)
 	return err
 }
@@ -79,6 +82,10 @@ func (a *Agent) openFailsafe() error {
 // openServer reaches mysqld. A server that is down, hangs or is full is no error:
 // the agent reports it, and may have to fence it. One that refuses the account is.
 func (a *Agent) openServer(ctx context.Context) error {
+	if a.beside() {
+		a.openRouter()
+		return nil
+	}
 	pw, err := conffile.Password("mysql.passwordFile", a.opt.MySQL.PasswordFile)
 	if err != nil {
 		return err
@@ -165,6 +172,9 @@ func (a *Agent) openStore() error {
 		return err
 	}
 	a.store, a.members = a.client, a.client.Members()
+	if a.beside() {
+		a.store = a.besideStore()
+	}
 	a.etcd = etcdembed.Access{Endpoints: a.opt.Etcd.Endpoints, TLS: by}
 	a.history = newHistorian(a.id, a.store, a.log)
 	return nil
@@ -177,10 +187,17 @@ func (a *Agent) readSpec(ctx context.Context) (topology.Spec, error) {
 		return topology.Spec{}, err
 	}
 	me, ok := spec.Host(a.opt.Host)
+	if !ok && a.beside() {
+		return spec, fmt.Errorf("the cluster file of %q names no router %q: correct `host` in the agent's file, or list it in `routers.hosts` and run `mmmctl apply`", a.opt.Cluster, a.opt.Host)
+	}
 	if !ok {
 		return spec, fmt.Errorf("the cluster file of %q does not name host %q: correct `host` in the agent's file, or add the host with `mmmctl apply`", a.opt.Cluster, a.opt.Host)
 	}
 	a.ttl, a.clusterID, a.self = spec.Timing.TTL.D(), spec.ID, me.Address
+	if a.beside() {
+		a.router.aim(me)
+		return spec, nil
+	}
 	return spec, a.checkSettings(ctx, len(spec.Hosts))
 }
 
@@ -241,6 +258,10 @@ func (a *Agent) openKernel(ctx context.Context, spec topology.Spec) error {
 	a.kernel = vip.New(vip.Options{Kernel: kernel, Fence: gate, Log: a.log})
 	a.vips = a.kernel
 	if a.dry {
+		return nil
+	}
+	if a.beside() {
+		a.ports = noPorts{}
 		return nil
 	}
 	filter := fence.New(fence.Options{Log: a.log})

@@ -137,8 +137,16 @@ func Preflight(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 // advise says what the agent could do without, for a while.
 func (a *Agent) advise(ctx context.Context) {
+	if a.beside() {
+		if p := a.prober.look(ctx); !p.Up {
+			a.log.Warn("mmmrouter does not answer; this host gets no VIP before it does", "why", p.Why)
+		}
+	}
 	if err := a.client.Silent(ctx); err != nil {
 		a.log.Warn("not every etcd member answers", "err", err)
+	}
+	if a.beside() {
+		return
 	}
 	if err := a.mayClone(ctx, clone.Dirs{Data: a.opt.MySQL.Datadir, State: a.opt.State}); err != nil {
 		a.log.Warn("this host can neither give nor take a copy of another one's data", "err", err)

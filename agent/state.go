@@ -21,10 +21,12 @@ type state struct {
 }
 
 func (a *Agent) newState(epoch topology.Rev) *state {
-	return &state{
+	s := &state{
 		State:  step.New(a.opt.Host, a.id, a.token, epoch),
 		cancel: map[topology.Lane]context.CancelFunc{},
 	}
+	s.Router = a.beside()
+	return s
 }
 
 // live makes the life of the term follow what is known of it, so that work under

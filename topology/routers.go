@@ -39,7 +39,7 @@ func (c Cluster) AsRouters() Cluster {
 	out.Spec.Value.Hosts, out.Spec.Value.Routers = nil, Routers{}
 	out.Spec.Value.Roles = Roles{Reader: Role{Mode: "balanced", VIPs: r.VIPs}}
 	for _, h := range r.Hosts {
-		out.Spec.Value.Hosts = append(out.Spec.Value.Hosts, HostSpec{Name: h.Name, Address: h.Address, Interface: h.Interface, Mode: besideRouter, Weight: 1})
+		out.Spec.Value.Hosts = append(out.Spec.Value.Hosts, HostSpec{Name: h.Name, Address: h.Address, Interface: h.Interface, Port: r.Listen.RW, Mode: besideRouter, Weight: 1})
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.Routers)) {
 		e := c.Routers[id]

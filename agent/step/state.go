@@ -13,6 +13,7 @@ type State struct {
 	Self    string // name of this host
 	ID      topology.HostID
 	Agent   string // of this process; stands in the writer key
+	Router  bool   // it stands beside an mmmrouter: Cluster is AsRouters
 	Cluster topology.Cluster
 	Probe   topology.Probe
 	Term    Term

@@ -41,7 +41,7 @@ func (s *State) SampleDue(now time.Time) bool { return !now.Before(s.checks.next
 // View is all that a decision may see.
 func (s *State) View(r Reading) topology.View {
 	v := topology.View{
-		Now: r.Now, Self: s.Self, ID: s.ID, Agent: s.Agent, Cluster: s.Cluster, Probe: s.Probe,
+		Now: r.Now, Self: s.Self, ID: s.ID, Agent: s.Agent, Router: s.Router, Cluster: s.Cluster, Probe: s.Probe,
 		Term: s.Term.Term, VIPs: r.VIPs, Port: r.Port, Busy: s.Busy(), Seen: s.Seen,
 	}
 	v.Seen.Rejected = r.Rejected

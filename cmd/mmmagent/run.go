@@ -20,7 +20,7 @@ import (
 const defaultConfig = "/etc/mmm/mmm.yaml"
 
 func newRunCommand() *cobra.Command {
-	var path string
+	var path, role string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the agent of this host",
@@ -34,6 +34,11 @@ no failover. To give the roles back, use mmmagent stop --release.
 SIGHUP reads the file again. What a running agent can change is changed; for the
 rest it says that a restart is needed.
 
+With --role router (or role: router in its file) the agent stands beside an
+mmmrouter and not a mysqld: it registers the router and holds the router VIPs of
+the cluster file, as long as mmmrouter greets those who connect. mmmrouter itself
+needs no capabilities then.
+
 Before anything is changed the agent checks its file, mysqld's settings, etcd
 and the network, and ends with one sentence when one of them is not as needed.`,
 		Example: `  mmmagent run --config /etc/mmm/mmm.yaml
@@ -44,15 +49,27 @@ and the network, and ends with one sentence when one of them is not as needed.`,
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), path, log)
+			return run(cmd.Context(), path, role, log)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", defaultConfig, "the file of this host")
+	cmd.Flags().StringVar(&role, "role", "", roleUsage)
 	return cmd
 }
 
-func run(ctx context.Context, path string, log *slog.Logger) error {
-	cfg, err := agent.ReadConfig(path)
+// roleUsage is the help of a flag that says what the file may say, too.
+const roleUsage = "what runs on this host: database or router; empty: what the file says"
+
+// readConfig reads the file, in which the flag has the last word.
+func readConfig(path, role string) (agent.Config, error) {
+	if role == "" {
+		return agent.ReadConfig(path)
+	}
+	return agent.ReadConfigAs(path, agent.Role(role))
+}
+
+func run(ctx context.Context, path, role string, log *slog.Logger) error {
+	cfg, err := readConfig(path, role)
 	if err != nil {
 		return err
 	}
@@ -68,7 +85,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 	a.Notify(watchdog())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go signals(ctx, cancel, a, path, cfg, log)
+	go signals(ctx, cancel, a, func() (agent.Config, error) { return readConfig(path, role) }, cfg, log)
 	err = a.Run(ctx, func() { notify(daemon.SdNotifyReady) })
 	notify(daemon.SdNotifyStopping)
 	return err
@@ -76,7 +93,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 
 // signals serves SIGHUP (read the file again) and SIGUSR1 (give the roles back
 // and stop). It ends with ctx.
-func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, path string, cfg agent.Config, log *slog.Logger) {
+func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, read func() (agent.Config, error), cfg agent.Config, log *slog.Logger) {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(ch)
@@ -87,7 +104,7 @@ func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, path 
 		case sig := <-ch:
 			if sig == syscall.SIGHUP {
 				notify(daemon.SdNotifyReloading)
-				reload(path, cfg, log)
+				reload(read, cfg, log)
 				notify(daemon.SdNotifyReady)
 				continue
 			}
@@ -102,8 +119,8 @@ func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, path 
 
 // reload says what a new file would change. Everything in it is needed to open
 // the agent, so a change takes a restart, which within the lease costs nothing.
-func reload(path string, old agent.Config, log *slog.Logger) {
-	cfg, err := agent.ReadConfig(path)
+func reload(read func() (agent.Config, error), old agent.Config, log *slog.Logger) {
+	cfg, err := read()
 	switch {
 	case err != nil:
 		log.Error("the file was not taken: the agent goes on with what it has", "err", err)
@@ -137,13 +154,14 @@ func watchdog() func() {
 // withFile makes a command read the file of this host and work with it.
 func withFile(cmd *cobra.Command, do func(ctx context.Context, cfg agent.Config, log *slog.Logger) error) *cobra.Command {
 	path := cmd.Flags().String("config", defaultConfig, "the file of this host")
+	role := cmd.Flags().String("role", "", roleUsage)
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		log, err := logger(cmd)
 		if err != nil {
 			return err
 		}
-		cfg, err := agent.ReadConfig(*path)
+		cfg, err := readConfig(*path, *role)
 		if err != nil {
 			return err
 		}
