@@ -60,7 +60,7 @@ const (
 
 // Layout is what a gate guards on a host.
 type Layout struct {
-	Port  uint16       // that clients use
+	Port  uint16       // that clients use; 0: not guarded
 	Peer  uint16       // that replicas and administrators use; 0: not guarded
 	Peers []netip.Addr // who may reach Peer besides the host itself; nobody else may (R7)
 	VIPs  []netip.Addr // addresses that may only be answered for while they are served

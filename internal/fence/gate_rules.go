@@ -136,13 +136,11 @@ type fixed struct {
 
 // contents spreads a layout over its sets, always in the same order.
 func (t *gateTables) contents(l Layout) []fixed {
-	ports := func(p uint16) [][]byte {
-		if p == 0 {
-			return nil
-		}
-		return [][]byte{portKey(p)}
+	var peer [][]byte
+	if l.Peer != 0 {
+		peer = [][]byte{portKey(l.Peer)}
 	}
-	out := []fixed{{t.port, ports(l.Port)}, {t.peer, ports(l.Peer)}}
+	out := []fixed{{t.port, [][]byte{portKey(l.Port)}}, {t.peer, peer}} // port 0, which nobody has, stands for none
 	for i, p := range protocols {
 		out = append(out, fixed{t.byProto[i].peers, p.addrKeys(l.Peers)}, fixed{t.byProto[i].vips, p.addrKeys(l.VIPs)})
 	}
