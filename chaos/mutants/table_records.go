@@ -65,8 +65,8 @@ var records = []Mutant{
 	{
 		Name: "timeout-taken-for-a-no", Rules: []string{"R16"}, File: "internal/store/commit.go", Suite: etcdWrites,
 		What: "A transaction that timed out is reported as one that did not happen.",
-		Old:  "if doubted {\n\t\t\treturn verdict{}, fmt.Errorf(\"%s: %w: %s\", ch.verb, ErrUnknownOutcome, causes.Error())",
-		New:  "if doubted && false {\n\t\t\treturn verdict{}, fmt.Errorf(\"%s: %w: %s\", ch.verb, ErrUnknownOutcome, causes.Error())",
+		Old:  "if doubted {\n\t\t\treturn verdict{}, fmt.Errorf(\"%s: %w: %s\", ch.verb, ErrUnknownOutcome, causes)",
+		New:  "if doubted && false {\n\t\t\treturn verdict{}, fmt.Errorf(\"%s: %w: %s\", ch.verb, ErrUnknownOutcome, causes)",
 	},
 	{
 		Name: "own-success-taken-for-a-refusal", Rules: []string{"R16"}, File: "internal/store/commit.go", Suite: etcdWrites,

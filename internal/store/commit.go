@@ -124,7 +124,7 @@ func (c *Client) send(ctx context.Context, ch change) (verdict, error) {
 			continue
 		}
 		if doubted {
-			return verdict{}, fmt.Errorf("%s: %w: %s", ch.verb, ErrUnknownOutcome, causes.Error())
+			return verdict{}, fmt.Errorf("%s: %w: %s", ch.verb, ErrUnknownOutcome, causes) //nolint:errorlint // told, and not to be found in the chain: what was unreachable is no verdict
 		}
 		return verdict{}, fmt.Errorf("%s: %w", ch.verb, unreachable(ctx, causes))
 	}
