@@ -90,3 +90,15 @@ type Class struct {
 	KillQuery bool   // of Kill: the statement only
 	KillID    uint64 // of Kill; 0: not a plain number, or one of several statements
 }
+
+// MayEnd reports whether a transaction that is open may be over, committed or not,
+// once the statement has run: it ends it, begins another one, ends it unasked as
+// the changing of tables does, or does what cannot be seen in its text.
+func (c Class) MayEnd() bool {
+	switch c.Kind {
+	case Begin, BeginReadOnly, Commit, Rollback, Set, Unknown:
+		return true
+	default:
+		return c.Ends || c.Opaque || c.Multi || c.Rule == RuleXA || c.Rule == RuleDefine || c.Rule == RuleSetGlobal
+	}
+}

@@ -84,7 +84,7 @@ func (t *text) leaves(calls bool) {
 
 // defines judges a statement that changes definitions or grants.
 func (t *text) defines() {
-	t.writes(RuleWrite)
+	t.writes(RuleDefine)
 	for t.step(); !t.end(); t.step() {
 		t.leaves(false)
 	}
@@ -93,7 +93,7 @@ func (t *text) defines() {
 // creates tells temporary tables from what all servers will have.
 func (t *text) creates() {
 	drops := t.word == wDrop
-	t.writes(RuleWrite)
+	t.writes(RuleDefine)
 	for range 4 { // CREATE OR REPLACE TEMPORARY
 		if t.next() == wTemporary {
 			t.writes(RuleTemporary)

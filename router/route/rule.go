@@ -44,6 +44,7 @@ const (
 	RulePrepare
 	RuleCall
 	RuleKill
+	RuleDefine
 	RuleWrite
 )
 
@@ -98,6 +99,7 @@ var Rules = []Rule{
 	{RulePrepare, "prepare", Writer, "statements prepared by SQL exist on one connection only", "PREPARE s FROM 'SELECT 1'"},
 	{RuleCall, "call", Writer, "what a procedure does cannot be seen in the call", "CALL p()"},
 	{RuleKill, "kill", Writer, "it ends a session; its number is the router's", "KILL 7"},
+	{RuleDefine, "define", Writer, "it changes what there is, or who may do what; an open transaction is committed first", "ALTER TABLE t ADD b INT"},
 	{RuleWrite, "write", Writer, "it writes", "INSERT INTO t VALUES (1)"},
 }
 

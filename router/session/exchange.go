@@ -146,7 +146,7 @@ func (s *Session) lostAnswer(srv *server, err error) {
 	switch {
 	case s.ctx.Err() != nil:
 		s.ended = s.ctx.Err()
-	case passed || pinned || s.req.class.Commits && (autocommit || s.req.class.Kind != route.Write):
+	case passed || pinned || autocommit && s.req.class.Commits || !autocommit && s.req.class.MayEnd() && s.req.class.Kind != route.Rollback:
 		s.ended = errors.Join(errGoodbye, err)
 		code = 2013
 		s.tally(targetOf(reader), host, code)
