@@ -329,3 +329,22 @@ func TestClientLogsInWhileThereIsNoWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestDefinitionThatIsLostInATransactionLeavesItUnknown(t *testing.T) {
+	r := newRig(t, 1)
+	db := r.client("")
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("INSERT INTO t (a) VALUES ('committed unasked')"); err != nil {
+		t.Fatal(err)
+	}
+	lost := make(chan error, 1)
+	go func() { _, err := tx.Exec("CREATE TABLE slow AS SELECT SLEEP(5)"); lost <- err }()
+	r.until("it is committed", func() bool { return r.count("db1", "SELECT COUNT(*) FROM app.t WHERE a LIKE 'committed%'") == 1 })
+	r.servers["db1"].Kill()
+	if err := <-lost; err == nil || code(err) == 1213 {
+		t.Fatalf("%v; the transaction was committed, so nobody may say that it was not", err)
+	}
+}
