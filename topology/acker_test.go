@@ -119,6 +119,25 @@ func TestHostIsNotCountedOnBeforeItHasJoined(t *testing.T) {
 	}
 }
 
+// TestNewDatadirIsNotTakenForTheOldOneOfItsName: until the lease of the old one
+// ends two hosts bear the name. What is known of the old one, that it has joined and
+// lacks nothing, says nothing of the new one.
+func TestNewDatadirIsNotTakenForTheOldOneOfItsName(t *testing.T) {
+	for _, id := range []HostID{"id-a-new-one", "id-z-new-one"} { // sorted before the old id, and after it
+		w := healthyWorld()
+		v := w.view(w.hosts[0], w.cluster())
+		fresh := v.Cluster.Hosts["id-db4"]
+		fresh.Value.Incarnation, fresh.Value.Position, fresh.Value.Received = "boot-new/1/1", gtid.Set{}, gtid.Set{}
+		v.Cluster.Hosts[id] = fresh
+		if fitAcker(v.Cluster, id) {
+			t.Errorf("%s is taken for the host that bore its name before", id)
+		}
+		if !fitAcker(v.Cluster, "id-db4") {
+			t.Error("the old one is no longer fit")
+		}
+	}
+}
+
 // TestReignThatWasTakenAgainLetsItsOwnReplicasBack: a replica of the reign's first
 // epoch that was let go meanwhile holds nothing that is not of the reign. A winner
 // in between who never opened does.

@@ -72,7 +72,7 @@ func suitor(c Cluster) HostID {
 		return ""
 	}
 	for _, id := range sortedKeys(c.Hosts) {
-		if id != c.Writer.Value.ID && fitAcker(c, c.Hosts[id].Value) {
+		if id != c.Writer.Value.ID && fitAcker(c, id) {
 			return id
 		}
 	}

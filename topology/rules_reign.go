@@ -459,22 +459,24 @@ func (v *View) joiner() (Report, HostID) {
 	for _, id := range v.replicas() {
 		rep := v.Cluster.Hosts[id].Value
 		_, in := v.Cluster.Reign.Value.Ackers[id]
-		if !in && fitAcker(v.Cluster, rep) && !offLine(v.Cluster, rep) && (!v.alone() || v.caught(id)) {
+		if !in && fitAcker(v.Cluster, id) && !offLine(v.Cluster, rep) && (!v.alone() || v.caught(id)) {
 			return rep, id
 		}
 	}
 	return Report{}, ""
 }
 
-// fitAcker reports whether a host could acknowledge if it were asked to.
-func fitAcker(c Cluster, rep Report) bool {
+// fitAcker reports whether a host could acknowledge if it were asked to. It is
+// asked by its id: while the lease of an old datadir has not ended, two hosts bear
+// the name, and what is known of the one says nothing of the other (R48).
+func fitAcker(c Cluster, id HostID) bool {
+	rep := c.Hosts[id].Value
 	_, member := c.Spec.Value.Host(rep.Name)
-	_, id, _ := c.ReportOf(rep.Name)
 	_, lost := GivenUp(c, id)
 	joined := c.Memories[rep.Name].Value.ID == id // before that nobody knows whether its datadir is new (R48)
 	away := rep.Repair != nil && rep.Repair.Away
 	return member && joined && !lost && !away && rep.MySQL.Up && rep.Unable == "" && rep.Incarnation != "" &&
-		c.Intents[rep.Name].Value.Want != WantOffline && ended(c, rep) == "" && !Judge(c, rep.Name).Bad()
+		c.Intents[rep.Name].Value.Want != WantOffline && ended(c, rep) == "" && !judge(c, id, rep).Bad()
 }
 
 // offLine reports whether a host has numbers of this reign without its first
@@ -497,7 +499,7 @@ func heir(c Cluster) HostID {
 	for _, id := range sortedKeys(c.Reign.Value.Ackers) {
 		e, live := c.Hosts[id]
 		switch {
-		case !live || !fitAcker(c, e.Value):
+		case !live || !fitAcker(c, id):
 		case e.Value.Incarnation == c.Reign.Value.Ackers[id]:
 			return ""
 		case first == "":

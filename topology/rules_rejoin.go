@@ -200,7 +200,7 @@ func (v *View) mayVoid() bool {
 	}
 	for id, inc := range r.Ackers {
 		e, live := c.Hosts[id]
-		if id != v.ID && live && e.Value.Incarnation == inc && fitAcker(c, e.Value) {
+		if id != v.ID && live && e.Value.Incarnation == inc && fitAcker(c, id) {
 			return false
 		}
 	}

@@ -131,8 +131,8 @@ var returns = []Mutant{
 	{
 		Name: "acker-voids-itself", Rules: []string{"R23", "R40"}, File: "topology/rules_rejoin.go", Suite: stories,
 		What: "An acker says that it proves nothing although the writer has others and would let it go in order.",
-		Old:  "if id != v.ID && live && e.Value.Incarnation == inc && fitAcker(c, e.Value) {\n\t\t\treturn false",
-		New:  "if id != v.ID && live && e.Value.Incarnation == inc && fitAcker(c, e.Value) {\n\t\t\treturn true",
+		Old:  "if id != v.ID && live && e.Value.Incarnation == inc && fitAcker(c, id) {\n\t\t\treturn false",
+		New:  "if id != v.ID && live && e.Value.Incarnation == inc && fitAcker(c, id) {\n\t\t\treturn true",
 	},
 	{
 		Name: "rewound-host-proves", Rules: []string{"R40"}, File: "topology/rules_rejoin.go", Suite: stories,
