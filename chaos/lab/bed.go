@@ -84,6 +84,7 @@ func (b *Bed) up(ctx context.Context) error {
 			return err
 		}
 	}
+	applied := false
 	for _, step := range []struct {
 		part  Parts
 		say   string
@@ -91,12 +92,14 @@ func (b *Bed) up(ctx context.Context) error {
 	}{
 		{MySQL, "starting mysqld", b.startMySQL},
 		{Etcd, "starting etcd", b.startEtcd},
+		{Agents, "starting routers", b.startRouter},
 		{Agents, "starting agents", b.startAgent},
 	} {
 		if !parts.Has(step.part) {
 			continue
 		}
-		if step.part == Agents {
+		if step.part == Agents && !applied {
+			applied = true
 			if err := b.applyClusterFile(ctx); err != nil {
 				return err
 			}
@@ -142,6 +145,9 @@ func (b *Bed) install(ctx context.Context) error {
 			if err := b.writeEtcdFile(m); err != nil {
 				return err
 			}
+		}
+		if m.Router {
+			return errors.Join(b.writeAgentFiles(m), b.writeRouterFiles(m))
 		}
 		if !m.Database() {
 			return nil

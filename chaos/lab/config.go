@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -12,7 +13,8 @@ import (
 // The files that the agents, etcd members and mmmctl of a bed read.
 
 var agentYAML = template.Must(template.New("agent.yaml").Parse(`host: {{.Name}}
-cluster: {{.Cluster}}
+cluster: {{.Cluster}}{{if .Router}}
+role: router{{end}}
 etcd: {endpoints: [{{.Endpoints}}], {{with .TLS}}{{.}}{{else}}insecure: true{{end}}}{{with .TLS}}
 peer: {{"{"}}{{.}}{{"}"}}{{end}}
 mysql: {socket: {{.Dir}}/mysqld.sock, user: {{.User}}, passwordFile: {{.Dir}}/agent.pw, replicationPasswordFile: {{.Dir}}/repl.pw, datadir: {{.Dir}}/data, defaultsFile: {{.Dir}}/my.cnf}
@@ -49,6 +51,23 @@ durability: lossless
 recovery: {autoSetOnline: {{.AutoSetOnline}}, flapCount: 3, flapDuration: 1h}
 checks: {backlogMax: 10s, backlogFor: 3, threadsFor: 2}
 mysql: {replicationUser: {{.Repl}}}
+{{- if .Routers}}
+routers:
+  hosts:
+{{- range .Hosts}}{{if .Router}}
+    - {name: {{.Name}}, address: {{.Address}}}
+{{- end}}{{end}}
+  vips: [{{.Routers}}]
+{{- end}}
+`))
+
+var routerYAML = template.Must(template.New("mmmrouter.yaml").Parse(`cluster: {{.Cluster}}
+name: {{.Name}}
+etcd: {endpoints: [{{.Endpoints}}], {{with .TLS}}{{.}}{{else}}insecure: true{{end}}}
+listeners: [{address: "0.0.0.0:{{.Port}}", mode: split, tls: off}]
+admin: 127.0.0.1:9990
+backend: {tls: off}
+users: {file: {{.Dir}}/users.yaml}
 `))
 
 // ClusterFile is the path of the cluster file that the bed applies.
@@ -89,8 +108,36 @@ func (b *Bed) writeClusterFile() error {
 	return render(b.ClusterFile(), clusterYAML, map[string]any{
 		"Cluster": o.Cluster, "Hosts": o.Hosts, "Profile": o.Profile, "AutoSetOnline": o.AutoSetOnline,
 		"Port": ClientPort, "ReplicationPort": ReplicationPort, "Interface": hostLink,
+		"Routers": b.routerVIPs(),
 		"Writers": join(o.WriterVIPs), "Readers": join(o.ReaderVIPs), "Repl": ReplicationUser,
 	})
+}
+
+// routerVIPs is the list for the cluster file; empty: the bed has no routers.
+func (b *Bed) routerVIPs() string {
+	if !slices.ContainsFunc(b.options.Hosts, func(h Host) bool { return h.Router }) {
+		return ""
+	}
+	return join(b.options.RouterVIPs)
+}
+
+// writeRouterFiles writes what mmmrouter reads.
+func (b *Bed) writeRouterFiles(m *machine) error {
+	users := fmt.Sprintf("users:\n  - {user: %s, password: %q}\n", AppUser, AppPassword)
+	if err := os.WriteFile(filepath.Join(m.dir, "users.yaml"), []byte(users), 0o600); err != nil {
+		return fmt.Errorf("write users of %s: %w", m.Name, err)
+	}
+	return render(filepath.Join(m.dir, "mmmrouter.yaml"), routerYAML, map[string]any{
+		"Name": m.Name, "Cluster": b.options.Cluster, "Dir": m.dir, "Port": ClientPort, "Endpoints": b.quotedEndpoints(m), "TLS": b.trio(m),
+	})
+}
+
+func (b *Bed) quotedEndpoints(m *machine) string {
+	var endpoints []string
+	for _, e := range b.Endpoints(m.Name) {
+		endpoints = append(endpoints, fmt.Sprintf("%q", e))
+	}
+	return strings.Join(endpoints, ", ")
 }
 
 func (b *Bed) writeAgentFiles(m *machine) error {
@@ -104,13 +151,9 @@ func (b *Bed) writeAgentFiles(m *machine) error {
 			return fmt.Errorf("make directory of %s: %w", m.Name, err)
 		}
 	}
-	var endpoints []string
-	for _, e := range b.Endpoints(m.Name) {
-		endpoints = append(endpoints, fmt.Sprintf("%q", e))
-	}
 	return render(filepath.Join(m.dir, "agent.yaml"), agentYAML, map[string]any{
 		"Name": m.Name, "Cluster": b.options.Cluster, "Dir": m.dir, "User": AgentUser,
-		"Endpoints": strings.Join(endpoints, ", "), "TLS": b.trio(m),
+		"Endpoints": b.quotedEndpoints(m), "TLS": b.trio(m), "Router": m.Router,
 	})
 }
 

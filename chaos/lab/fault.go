@@ -58,12 +58,24 @@ func (b *Bed) StartEtcd(ctx context.Context, host string) error {
 	return b.start(ctx, host, UnitEtcd, b.startEtcd)
 }
 
+// KillRouter sends SIGKILL to the mmmrouter of a host; with restart it is started
+// again as its supervisor does, else it stays down until StartRouter.
+func (b *Bed) KillRouter(ctx context.Context, host string, restart bool) error {
+	return b.end(ctx, host, UnitRouter, unix.SIGKILL, restart)
+}
+
+// StartRouter starts the mmmrouter of a host and sees that it stays up.
+func (b *Bed) StartRouter(ctx context.Context, host string) error {
+	return b.start(ctx, host, UnitRouter, b.startRouter)
+}
+
 func (b *Bed) start(ctx context.Context, host, name string, start func(context.Context, *machine) error) error {
 	m, err := b.machine(host)
 	if err != nil {
 		return err
 	}
-	if name == UnitEtcd && !m.Etcd || name != UnitEtcd && !m.Database() {
+	there := map[string]bool{UnitEtcd: m.Etcd, UnitMySQL: m.Database(), UnitAgent: m.Agent(), UnitRouter: m.Router}
+	if !there[name] {
 		return fmt.Errorf("start %s: there is none on %s", name, host)
 	}
 	return start(ctx, m)

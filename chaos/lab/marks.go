@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -46,7 +47,7 @@ table bridge marks {
 // markRules is the table for a bed with these VIPs.
 func markRules(o Options) string {
 	var selves []string
-	for _, vip := range append(append([]string{}, split(join(o.WriterVIPs))...), split(join(o.ReaderVIPs))...) {
+	for _, vip := range split(join(slices.Concat(o.WriterVIPs, o.ReaderVIPs, o.RouterVIPs))) {
 		selves = append(selves, vip+" . "+vip)
 	}
 	return fmt.Sprintf(markTable, strings.Join(selves, ", "))

@@ -37,6 +37,8 @@ type Options struct {
 	AutoSetOnline time.Duration
 	// WriterVIPs and ReaderVIPs default to those of the scenario.
 	WriterVIPs, ReaderVIPs []netip.Addr
+	// RouterVIPs is the scenario's one by default, when a host is a router.
+	RouterVIPs []netip.Addr
 
 	// Disks gives the datadir of each database host a file system of its own (see
 	// FillDisk, StallDisk, BreakDisk, LosePower).
@@ -65,10 +67,14 @@ type Host struct {
 	Mode     string
 	Priority int  // lower is preferred as writer
 	Etcd     bool // an etcd member runs here
+	Router   bool // an mmmrouter runs here, with an agent beside it; no database
 }
 
 // Database reports whether a mysqld and an agent belong on the host.
 func (h Host) Database() bool { return h.Mode != "" }
+
+// Agent reports whether an agent belongs on the host.
+func (h Host) Agent() bool { return h.Database() || h.Router }
 
 // Parts is a set of what New starts.
 type Parts uint8
@@ -149,6 +155,14 @@ func DefaultHosts() []Host {
 	}
 }
 
+// RouterHosts are two machines with a router each, to be added to DefaultHosts.
+func RouterHosts() []Host {
+	return []Host{
+		{Name: "router1", Address: addr("192.0.2.171"), Router: true},
+		{Name: "router2", Address: addr("192.0.2.172"), Router: true},
+	}
+}
+
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // maxSocketPath is the kernel's limit of a unix socket's path, less the
@@ -178,6 +192,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.ReaderVIPs == nil {
 		o.ReaderVIPs = []netip.Addr{addr("192.0.2.111"), addr("192.0.2.112"), addr("192.0.2.114"), addr("192.0.2.115")}
 	}
+	if o.RouterVIPs == nil {
+		o.RouterVIPs = []netip.Addr{addr("192.0.2.170")}
+	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
@@ -195,6 +212,8 @@ func (o Options) check() error {
 			return fmt.Errorf("host %q: its name must have 1 to 15 letters, it names a network interface", h.Name)
 		case h.Name == Everyone || seen[h.Name]:
 			return fmt.Errorf("host %q: the name is taken", h.Name)
+		case h.Router && h.Database():
+			return fmt.Errorf("host %s: a router needs a machine without a database", h.Name)
 		case !h.Address.Is4():
 			return fmt.Errorf("host %s: address %v is not IPv4", h.Name, h.Address)
 		}

@@ -20,6 +20,8 @@ const (
 	UnitMySQL = "mysqld"
 	UnitAgent = "agent"
 	UnitEtcd  = "etcd"
+
+	UnitRouter = "mmmrouter"
 )
 
 // Delays before the init starts what ended unasked. That of mysqld is short on
@@ -124,7 +126,7 @@ func (b *Bed) etcdHealthy(ctx context.Context, m *machine) (bool, error) {
 
 // startAgent starts the agent, if the host has one, and sees that it stays up.
 func (b *Bed) startAgent(ctx context.Context, m *machine) error {
-	if !m.Database() {
+	if !m.Agent() {
 		return nil
 	}
 	u := unitSpec{
@@ -140,6 +142,23 @@ func (b *Bed) startAgent(ctx context.Context, m *machine) error {
 		return err
 	}
 	return b.awaitUnit(ctx, m, UnitAgent)
+}
+
+// startRouter starts mmmrouter, if the host has one, and sees that it stays up.
+func (b *Bed) startRouter(ctx context.Context, m *machine) error {
+	if !m.Router {
+		return nil
+	}
+	u := unitSpec{
+		Name:  UnitRouter,
+		Argv:  []string{filepath.Join(b.options.BinDir, "mmmrouter"), "run", "--config", filepath.Join(m.dir, "mmmrouter.yaml")},
+		Log:   m.log(UnitRouter),
+		Delay: agentDelay,
+	}
+	if _, err := m.ask(ctx, request{Op: "start", Spec: u}); err != nil {
+		return err
+	}
+	return b.awaitUnit(ctx, m, UnitRouter)
 }
 
 // awaitUnit waits until a unit has run for a moment without ending.

@@ -145,6 +145,12 @@ func (s *stage) addressesWell(c topology.Cluster) error {
 		}
 		delete(held, vip)
 	}
+	for vip, claim := range c.RouterClaims {
+		if got := held[vip]; len(got) != 1 || got[0] != claim.Value.Name {
+			errs = append(errs, fmt.Errorf("router VIP %s is on %v, want %s", vip, got, claim.Value.Name))
+		}
+		delete(held, vip)
+	}
 	for vip, hosts := range held {
 		errs = append(errs, fmt.Errorf("stray address %s on %v", vip, hosts))
 	}
