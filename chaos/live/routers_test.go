@@ -53,10 +53,15 @@ func TestRouterVIPLeavesARouterThatDoesNotGreet(t *testing.T) {
 		hit, after func(host string) error
 	}{
 		{"router killed", func(h string) error { return s.KillRouter(s.ctx, h, false) }, func(h string) error { return s.StartRouter(s.ctx, h) }},
+		{"router frozen", func(h string) error { return s.Freeze(s.ctx, h, lab.UnitRouter) }, func(h string) error { return s.Thaw(s.ctx, h, lab.UnitRouter) }},
+		{"agent killed", func(h string) error { return s.KillAgent(s.ctx, h, false) }, func(h string) error { return s.StartAgent(s.ctx, h) }},
+		{"agent frozen", func(h string) error { return s.Freeze(s.ctx, h, lab.UnitAgent) }, func(h string) error { return s.Thaw(s.ctx, h, lab.UnitAgent) }},
+		{"host unplugged", s.Unplug, s.Plug},
 	} {
 		s.sub(fault.name, func(s *stage) {
 			from := s.routerVIPAt("", "")
 			watch := s.answers(routerVIP)
+			watch.await(from)
 			began := time.Now()
 			s.must(fault.hit(from))
 			to := s.routerVIPAt("", from)
