@@ -5,7 +5,7 @@ BIN         := bin
 LDFLAGS     := -s -w -X github.com/mmm-ha/mmm/internal/version.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export GOFLAGS := -buildvcs=false
 # A missing part of the machine is a failure in tests, never a silent skip.
-export MMM_REQUIRE ?= netns,mariadb,etcd
+export MMM_REQUIRE ?= netns,mariadb,etcd,ed25519,mysql
 RUNS        ?= 10
 KEEP        ?=
 HOURS       ?= 1
@@ -17,7 +17,7 @@ HOURS       ?= 1
 help: ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-deps: ## Install the Debian packages that the demo and the tests need (idempotent, starts no service).
+deps: ## Install the Debian packages that the demo needs (idempotent, starts no service).
 	@scripts/install-deps.sh
 
 build: ## Build mmmagent, mmmctl, mmmrouter and mmmlab into ./bin.
@@ -31,7 +31,8 @@ demo: deps build ## Tell the whole story on four real servers, with every acknow
 demo-down: ## End what `make demo KEEP=1` left running.
 	@$(BIN)/mmmlab down
 
-test: deps build ## Run every test: unit, property, golden, and integration on real servers.
+test: build ## Run every test: unit, property, golden, and integration on real servers.
+	@scripts/install-deps.sh --tests
 	@scripts/test.sh
 
 test-short: ## Run the tests that need neither root nor servers.

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the test bed needs; only those that are missing.
 #
-#   scripts/install-deps.sh            what the bed and the tests need
+#   scripts/install-deps.sh            what the bed needs
+#   scripts/install-deps.sh --tests    also what tests need, as far as MMM_REQUIRE names it: a
+#                                      plugin of MariaDB and a MySQL server, unpacked, not installed
 #   scripts/install-deps.sh --bench    also keepalived, for comparisons
 #
 # None of them brings a service that should run here; should a dependency bring
@@ -9,10 +11,17 @@
 set -euo pipefail
 
 packages=(mariadb-server-core mariadb-client-core mariadb-client iproute2 nftables iputils-arping etcd-client procps util-linux mariadb-backup)
+unpack=()
 case "${1-}" in
 "") ;;
+--tests)
+	packages+=(e2fsprogs systemd)
+	require=,${MMM_REQUIRE-ed25519,mysql},
+	[[ $require != *,ed25519,* ]] || unpack+=("here mariadb-server") # installed, it would bring a service
+	[[ $require != *,mysql,* ]] || unpack+=("sid mysql-server-core")
+	;;
 --bench) packages+=(keepalived) ;;
-*) echo "usage: $0 [--bench]" >&2 && exit 2 ;;
+*) echo "usage: $0 [--tests|--bench]" >&2 && exit 2 ;;
 esac
 
 missing=()
@@ -20,8 +29,17 @@ for p in "${packages[@]}"; do
 	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || true)
 	[ "$state" = "ii " ] || missing+=("$p")
 done
+unpack() {
+	local one folder
+	for one in "${unpack[@]}"; do
+		# shellcheck disable=SC2086 # two words
+		folder=$("$(dirname "$0")/unpack.sh" $one)
+		echo "unpacked: $folder"
+	done
+}
 if [ ${#missing[@]} -eq 0 ]; then
 	echo "nothing to install"
+	unpack
 	exit 0
 fi
 
@@ -49,3 +67,4 @@ fi
 echo "installing: ${missing[*]}"
 "${root[@]}" apt-get update -q
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+unpack
