@@ -32,6 +32,7 @@ type Follower struct {
 	cluster topology.Cluster // the rest is Run's
 	proved  time.Time        // what etcd held then is in the view
 	judged  time.Time
+	hold    hold
 }
 
 // New makes a Follower; Run makes it work.
@@ -98,7 +99,8 @@ func (f *Follower) refresh(w *store.Watcher) {
 func (f *Follower) take(c topology.Cluster) {
 	f.cluster, f.judged = c, time.Now()
 	old := f.view.Load()
-	v := judge(c, old.Epoch, time.Now(), time.Duration(f.lag.Load()))
+	v := judge(c, old.Epoch, f.judged, time.Duration(f.lag.Load()))
+	f.hold.limit(v, c.Switchover.Value, f.judged)
 	f.view.Store(v)
 	close(old.next)
 	if v.Writer != old.Writer || v.Epoch != old.Epoch || v.Held != old.Held {
