@@ -20,7 +20,7 @@ func (a *Agent) claimVIP(ctx context.Context, j job) (step.Note, error) {
 	}
 	vip := j.VIPs[0]
 	mac, unknown := a.vips.Probe(ctx, vip, probeWait)
-	rev, err := a.store.ClaimVIP(ctx, j.session.ID(), vip, topology.Claim{ID: a.id, Name: a.opt.Host})
+	rev, err := a.store.ClaimVIP(ctx, j.session.ID(), vip, topology.Claim{ID: a.id, Name: a.opt.Host, Since: time.Now().UTC()})
 	if err != nil {
 		return nil, err
 	}

@@ -160,6 +160,9 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return a.remembered.run(ctx) })
 	group.Go(func() error { return a.askOthers(ctx) })
 	group.Go(func() error { return a.answerOthers(ctx, a.self) })
+	if a.beside() && a.opt.Router.Admin != "" {
+		group.Go(func() error { return a.router.says.run(ctx) })
+	}
 	if !a.beside() {
 		group.Go(func() error { return a.prober.fresh.knocks(ctx) })
 		group.Go(func() error { return a.prober.disk.run(ctx) })

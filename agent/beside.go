@@ -39,7 +39,7 @@ func (a *Agent) besideStore() registry {
 
 // openRouter prepares the look at mmmrouter; nothing is sent yet.
 func (a *Agent) openRouter() {
-	a.router = &greeter{}
+	a.router = &greeter{says: sayings{admin: a.opt.Router.Admin}}
 	a.db = a.router
 	a.prober = newProber(a.db, a.opt.State, a.log, func(p topology.Probe) { latest(a.in.probes, p) })
 }
@@ -53,7 +53,8 @@ const besideRun = topology.Incarnation("mmmrouter")
 // router's agent asks for another.
 type greeter struct {
 	database
-	at atomic.Value // string: address:port
+	at   atomic.Value // string: address:port
+	says sayings
 }
 
 // aim says where mmmrouter listens.
@@ -65,7 +66,7 @@ func (g *greeter) aim(me topology.HostSpec) {
 // the kernel takes it for a process that is frozen, too.
 func (g *greeter) Observe(ctx context.Context) (topology.Probe, error) {
 	at, _ := g.at.Load().(string)
-	p := topology.Probe{At: time.Now(), ReadOnly: true}
+	p := topology.Probe{At: time.Now(), ReadOnly: true, Says: g.says.last.Load()}
 	version, err := greet(ctx, at)
 	if err != nil {
 		p.Why = err.Error()

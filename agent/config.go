@@ -23,6 +23,7 @@ type Config struct {
 	Peer    PeerConfig  `yaml:"peer"`
 
 	Service ServiceConfig `yaml:"service"`
+	Router  RouterConfig  `yaml:"router"`
 
 	State  string `yaml:"state"` // survives a reboot
 	RunDir string `yaml:"run"`   // does not
@@ -75,6 +76,7 @@ func defaults() Config {
 		MySQL:   MySQLConfig{Socket: "/run/mysqld/mysqld.sock", User: "mmm_agent", ReplicationUser: "repl", Datadir: "/var/lib/mysql"},
 		Peer:    PeerConfig{Port: peerPort},
 		Service: defaultService(),
+		Router:  RouterConfig{Admin: routerAdmin},
 		Etcd:    EtcdConfig{Endpoints: []string{"http://127.0.0.1:2379"}},
 	}
 }
@@ -113,7 +115,7 @@ func (c Config) validate() error {
 	case c.Fence != FenceNFT && c.Fence != FenceNone:
 		return fmt.Errorf("`fence` is %q: leave it out, which means %s, or write %s, and a dead agent will leave its port open", c.Fence, FenceNFT, FenceNone)
 	}
-	if err := c.Service.validate(); err != nil {
+	if err := errors.Join(c.Service.validate(), c.Router.validate()); err != nil {
 		return err
 	}
 	m := conffile.NewMistakes()

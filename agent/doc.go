@@ -29,6 +29,7 @@
 //	heartbeat  writes this host's report                               heartbeat.go
 //	historian  writes events                                           history.go
 //	vip.Run    repeats announcements                                   package vip
+//	sayings    asks the mmmrouter beside it what operators see of it     says.go
 //	inspect    reads the settings of each new run of mysqld            open.go
 //	keep       marks the log files of each new run of mysqld, reads what
 //	           was kept of an earlier one                              kept.go

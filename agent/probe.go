@@ -166,7 +166,7 @@ func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topo
 	if p.misses >= p.patience {
 		p.last.Up, p.last.Why = false, orElse(reading.Why, "no answer")
 	}
-	p.last.At, p.last.Disk = began, p.disk.now()
+	p.last.At, p.last.Disk, p.last.Says = began, p.disk.now(), reading.Says
 	p.clones.show(&p.last)
 	return p.last
 }

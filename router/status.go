@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/version"
 	"github.com/mmm-ha/mmm/router/tally"
 )
 
@@ -11,6 +12,7 @@ import (
 type Status struct {
 	Router  string    `json:"router"`
 	Cluster string    `json:"cluster"`
+	Version string    `json:"version"` // of mmmrouter
 	Began   time.Time `json:"began"`
 	Ready   bool      `json:"ready"`
 	Why     string    `json:"why,omitempty"` // it is not
@@ -56,7 +58,7 @@ type SessionStatus struct {
 // Status is what the router is and knows now.
 func (r *Router) Status() Status {
 	now := r.config.Load()
-	s := Status{Router: now.Name, Cluster: now.Cluster, Began: r.began, Leaving: r.leaving.Load(), Answered: map[string]TargetCount{}}
+	s := Status{Router: now.Name, Cluster: now.Cluster, Version: version.String(), Began: r.began, Leaving: r.leaving.Load(), Answered: map[string]TargetCount{}}
 	if why := r.Ready(); why != nil {
 		s.Why = why.Error()
 	}

@@ -108,6 +108,8 @@ type Report struct {
 	Space   Space  `json:"space,omitzero"`    // what a copy takes, and what is free for one
 	NoTools string `json:"noTools,omitempty"` // why this host can give no copy and take none; empty: it can
 
+	Says *RouterWord `json:"says,omitempty"` // of a router's report on its way to its own key
+
 	Past // what it holds, beside what the writer holds
 }
 
@@ -202,8 +204,9 @@ type Kept struct {
 
 // Claim is key readers/<vip>, and router-vips/<vip>.
 type Claim struct {
-	ID   HostID `json:"id"`
-	Name string `json:"name"`
+	ID    HostID    `json:"id"`
+	Name  string    `json:"name"`
+	Since time.Time `json:"since,omitzero"` // when it was made, by the clock of that host
 }
 
 // Pin is key pins/<vip>: the operator wants the VIP there.

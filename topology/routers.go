@@ -3,18 +3,36 @@ package topology
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // RouterReport is key routers/<id>: what the agent beside an mmmrouter says of
 // it. It is leased: a router that is not there is not registered.
 type RouterReport struct {
-	Name    string  `json:"name"`
-	Peer    uint16  `json:"peer,omitempty"` // port where its agent answers routers that lost etcd
-	Key     string  `json:"key"`            // public key by which they know what it says
-	Lease   LeaseID `json:"lease"`
-	Fence   string  `json:"fence"` // what guards the VIPs; "none" is said loudly
-	Router  Health  `json:"router"`
-	Version string  `json:"version,omitempty"` // that the router gave in its greeting
+	Name    string    `json:"name"`
+	Peer    uint16    `json:"peer,omitempty"` // port where its agent answers routers that lost etcd
+	Key     string    `json:"key"`            // public key by which they know what it says
+	Lease   LeaseID   `json:"lease"`
+	Fence   string    `json:"fence"` // what guards the VIPs; "none" is said loudly
+	Router  Health    `json:"router"`
+	Since   time.Time `json:"since,omitzero"`    // of Router
+	Version string    `json:"version,omitempty"` // that the router gave in its greeting
+
+	Says *RouterWord `json:"says,omitempty"` // nil: it was not asked yet
+}
+
+// RouterWord is what an mmmrouter says of itself to its operators. It is shown
+// and decides nothing: the VIPs go by the greeting alone.
+type RouterWord struct {
+	Unknown  string `json:"unknown,omitempty"` // why nothing of the rest is known; empty: it answered
+	Version  string `json:"version,omitempty"` // of mmmrouter
+	Ready    bool   `json:"ready"`
+	Why      string `json:"why,omitempty"` // it is not ready
+	Epoch    Rev    `json:"epoch"`         // newest that it knows
+	Writer   string `json:"writer"`        // of that epoch; empty: there is none
+	Fresh    bool   `json:"fresh"`         // by what it knows a write may begin
+	Sessions int    `json:"sessions"`      // of clients that are logged in
+	Limit    int    `json:"limit"`         // of these
 }
 
 // Router finds a router by name.
@@ -85,8 +103,8 @@ func (v *View) table() []Rule {
 	return Rules
 }
 
-// server is what the agent stands beside, for sentences.
-func (h HostSpec) server() string {
+// Server is what the agent of a host stands beside, for sentences.
+func (h HostSpec) Server() string {
 	if h.Mode == besideRouter {
 		return "mmmrouter"
 	}

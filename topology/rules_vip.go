@@ -124,7 +124,7 @@ func (v *View) surplus() (netip.Addr, string) {
 			return vip, "balance: it is " + want[vip] + "'s turn"
 		case !v.Probe.Up:
 			me, _ := v.me()
-			return vip, me.server() + " is down: " + v.Probe.Why
+			return vip, me.Server() + " is down: " + v.Probe.Why
 		}
 	}
 	return netip.Addr{}, ""

@@ -61,7 +61,7 @@ var StateRules = []StateRule{
 		return "its agent holds no lease in etcd: the host, the agent or the network is down", !h.alive
 	}},
 	{"mysqld-down", HardOffline, "The agent lives and says that mysqld is dead or does not answer.", func(h hostFacts) (Reason, bool) {
-		why := h.spec.server() + " is down: " + h.report.MySQL.Why
+		why := h.spec.Server() + " is down: " + h.report.MySQL.Why
 		if h.report.Disk.Bad { // what it waits for; a replica that cannot write its relay log answers nobody
 			why += "; " + h.report.Disk.Why()
 		}

@@ -57,6 +57,7 @@ type Probe struct {
 	Problems    []string     // settings that forbid managing this server, each with its fix
 	Kept        []Kept       // earlier runs of which nothing is lost, newest first
 	Disk        Disk         // of the datadir, whether or not mysqld runs
+	Says        *RouterWord  // of the mmmrouter that is looked at in place of a mysqld
 }
 
 // EpochRow is the first transaction of a reign, as the database keeps it (R17, R37).

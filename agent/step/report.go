@@ -24,7 +24,7 @@ func (s *State) Report(fence string, stuck bool) topology.Report {
 		Incarnation: p.Incarnation, MySQL: topology.Health{Up: p.Up, Why: p.Why}, ReadOnly: p.ReadOnly,
 		Replication: p.Replication, Position: p.Position, Received: p.Received, EpochRow: s.ownEpoch(p),
 		Lag: s.checks.lag, Checks: slices.Clone(s.checks.checks), Stuck: stuck,
-		Past: s.past, Asked: s.Seen.Asked, Disk: p.Disk, Space: p.Space, NoTools: p.NoTools,
+		Past: s.past, Asked: s.Seen.Asked, Disk: p.Disk, Space: p.Space, NoTools: p.NoTools, Says: p.Says,
 	}
 	v := s.View(Reading{})
 	r.Awaits = v.Awaits()
@@ -78,6 +78,7 @@ func SameFacts(a, b topology.Report) bool {
 	a.Space, b.Space = topology.Space{}, topology.Space{}
 	a.Repair, b.Repair = withoutProgress(a.Repair), withoutProgress(b.Repair)
 	a.Checks, b.Checks = verdicts(a.Checks), verdicts(b.Checks)
+	a.Says, b.Says = withoutCount(a.Says), withoutCount(b.Says)
 	return reflect.DeepEqual(a, b)
 }
 
@@ -87,6 +88,15 @@ func withoutProgress(r *topology.Repair) *topology.Repair {
 	}
 	out := *r
 	out.Bytes, out.Total = 0, 0
+	return &out
+}
+
+func withoutCount(w *topology.RouterWord) *topology.RouterWord {
+	if w == nil {
+		return nil
+	}
+	out := *w
+	out.Sessions = 0
 	return &out
 }
 

@@ -63,3 +63,23 @@ func TestWriterSaysWhatItAwaits(t *testing.T) {
 		t.Errorf("awaits %s", r.Awaits)
 	}
 }
+
+// What a router says of itself is told at once, the number of its sessions once a second.
+func TestSessionsOfARouterAreToldOnceASecond(t *testing.T) {
+	now := time.Now()
+	report := func(w topology.RouterWord) topology.Report {
+		return topology.Report{Name: "router1", Lease: 1, Says: &w}
+	}
+	var beat Heartbeat
+	beat.Wrote(report(topology.RouterWord{Ready: true, Epoch: 7, Sessions: 10}), now)
+	soon := now.Add(10 * time.Millisecond)
+	if more := report(topology.RouterWord{Ready: true, Epoch: 7, Sessions: 11}); beat.Due(more, soon) || !beat.Due(more, now.Add(slowFacts)) {
+		t.Error("one session more was told at once, or never")
+	}
+	if !beat.Due(report(topology.RouterWord{Ready: true, Epoch: 9, Sessions: 10}), soon) {
+		t.Error("a new epoch was not told at once")
+	}
+	if !beat.Due(report(topology.RouterWord{Epoch: 7, Sessions: 10}), soon) {
+		t.Error("that it is not ready was not told at once")
+	}
+}

@@ -48,6 +48,13 @@ func (s *stage) routerVIPAt(is, not string) string {
 // R54: the VIP of the routers is where an mmmrouter greets, and nowhere else.
 func TestRouterVIPLeavesARouterThatDoesNotGreet(t *testing.T) {
 	s := beginRouted(t)
+	s.until("status shows both routers and who serves", func() error {
+		_, out := s.ctl("status")
+		if strings.Count(out, " yes ") != 2 || !strings.Contains(out, routerVIP.String()+" (") {
+			return fmt.Errorf("it says\n%s", out)
+		}
+		return nil
+	})
 	for _, fault := range []struct {
 		name       string
 		hit, after func(host string) error
@@ -67,6 +74,9 @@ func TestRouterVIPLeavesARouterThatDoesNotGreet(t *testing.T) {
 			to := s.routerVIPAt("", from)
 			s.t.Logf("%s: %s -> %s, an application is through after %s", fault.name, from, to, time.Since(began).Round(10*time.Millisecond))
 			watch.await(to)
+			if _, out := s.ctl("status"); !strings.Contains(out, from+" ") || !strings.Contains(out, "HARD_OFFLINE") {
+				t.Errorf("status does not say that %s is gone:\n%s", from, out)
+			}
 			last, first := watch.handOver(from, to)
 			s.t.Logf("on the wire: nobody answered for %s", first.Sub(last).Round(time.Millisecond))
 			s.must(fault.after(from))
@@ -78,6 +88,9 @@ func TestRouterVIPLeavesARouterThatDoesNotGreet(t *testing.T) {
 				for _, r := range c.Routers {
 					if !r.Value.Router.Up {
 						return fmt.Errorf("%s: %s", r.Value.Name, r.Value.Router.Why)
+					}
+					if says := r.Value.Says; says == nil || !says.Ready || says.Epoch != c.Epoch() || says.Version == "" {
+						return fmt.Errorf("%s says of itself: %+v", r.Value.Name, says)
 					}
 				}
 				if len(c.Routers) != 2 {

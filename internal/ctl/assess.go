@@ -17,7 +17,7 @@ type Verdict string
 const (
 	OK   Verdict = "OK"   // all is well
 	Warn Verdict = "WARN" // clients are served, but something is lost or forbidden
-	Crit Verdict = "CRIT" // nobody can write
+	Crit Verdict = "CRIT" // nobody can write, or nobody can connect to any router
 )
 
 // assessment is a verdict with its reasons.
@@ -25,13 +25,13 @@ type assessment struct {
 	verdict  Verdict
 	summary  string   // one sentence, without the verdict
 	problems []string // what is not as it should be, one sentence each
-	hosts    []string // hosts that are not ONLINE, one sentence each
+	hosts    []string // hosts that are not ONLINE, and routers in trouble, one sentence each
 	canLose  int      // database hosts, one after the other, before writes stop
 }
 
 // assess judges the whole cluster; quorum is nil when nobody counted.
 func assess(cl topology.Cluster, now time.Time, quorum *Quorum) assessment {
-	a := assessment{verdict: OK, problems: problems(cl, now), hosts: notOnline(cl, now), canLose: spareHosts(cl, now)}
+	a := assessment{verdict: OK, problems: append(problems(cl, now), routerProblems(cl)...), hosts: append(notOnline(cl, now), troubledRouters(cl, now)...), canLose: spareHosts(cl, now)}
 	if quorum != nil && quorum.Healthy < quorum.Total {
 		a.problems = append(a.problems, fmt.Sprintf("etcd: %d of %d members answer", quorum.Healthy, quorum.Total))
 	}
@@ -42,6 +42,10 @@ func assess(cl topology.Cluster, now time.Time, quorum *Quorum) assessment {
 	}
 	if why := noWrites(cl); why != "" {
 		a.verdict, a.summary, a.canLose = Crit, why, 0
+		return a
+	}
+	if why := routersOut(cl); why != "" {
+		a.verdict, a.summary = Crit, fmt.Sprintf("%s is the writer (epoch %d), but %s", cl.Writer.Value.Name, cl.Epoch(), why)
 		return a
 	}
 	if len(a.problems)+len(a.hosts) > 0 || a.canLose == 0 || quorum != nil && quorum.Total > 1 && quorum.Spare() <= 0 {

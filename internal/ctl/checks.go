@@ -13,6 +13,9 @@ import (
 // checkNames are MMM's checks in MMM's order.
 var checkNames = []string{topology.CheckPing, topology.CheckMySQL, topology.CheckThreads, topology.CheckBacklog}
 
+// checkRouter is the check of a router: mmmrouter greets.
+const checkRouter = "router"
+
 // hostCheck is one line of `mmmctl checks`.
 type hostCheck struct {
 	Host    string     `json:"host"`
@@ -26,7 +29,7 @@ type hostCheck struct {
 //
 //	db1  ping         [last change: 2010/02/11 12:43:16]  OK
 //
-// An empty word and "all" mean all.
+// An empty word and "all" mean all. A router has ping and router.
 func (c *Ctl) Checks(ctx context.Context, name, check string) error {
 	cl, err := c.load(ctx)
 	if err != nil {
@@ -44,31 +47,56 @@ func (c *Ctl) Checks(ctx context.Context, name, check string) error {
 }
 
 func checkLines(cl topology.Cluster, name, check string) ([]hostCheck, error) {
-	hosts, checks := hostNames(cl), checkNames
+	names := append(hostNames(cl), routerNames(cl)...)
 	if name != "" && name != "all" {
-		if _, err := host(cl, name); err != nil {
+		if _, err := scope(cl, name); err != nil {
 			return nil, err
 		}
-		hosts = []string{name}
+		names = []string{name}
 	}
-	if check != "" && check != "all" {
-		if !slices.Contains(checkNames, check) {
-			return nil, notFound("there is no check %q; the checks are %s", check, strings.Join(checkNames, ", ")).inMMM("ERROR: Unknown check '%s'!", check)
-		}
-		checks = []string{check}
+	all := check == "" || check == "all"
+	if known := append(slices.Clone(checkNames), checkRouter); !all && !slices.Contains(known, check) {
+		return nil, notFound("there is no check %q; the checks are %s", check, strings.Join(known, ", ")).inMMM("ERROR: Unknown check '%s'!", check)
 	}
 	var out []hostCheck
-	for _, h := range hosts {
-		for _, k := range checks {
-			out = append(out, checkOf(cl, h, k))
+	for _, n := range names {
+		of := checkNames
+		if _, router := cl.Spec.Value.Router(n); router {
+			of = []string{topology.CheckPing, checkRouter}
+		}
+		for _, k := range of {
+			if all || k == check {
+				out = append(out, checkOf(cl, n, k))
+			}
 		}
 	}
 	return out, nil
 }
 
+// routerCheck is what the agent beside a router says of a check of its own.
+func routerCheck(r topology.RouterReport, check string) hostCheck {
+	ok, out := true, hostCheck{Host: r.Name, Check: check, Message: "its agent holds a lease"}
+	if check == checkRouter {
+		ok, out.Message = r.Router.Up, orDash(r.Router.Why)
+		if ok {
+			out.Message = "greets"
+		}
+	}
+	out.OK = &ok
+	if check == checkRouter && !r.Since.IsZero() {
+		out.Since = &r.Since
+	}
+	return out
+}
+
 // checkOf is what a host's report says of a check. A host without a report has
 // no good checks.
 func checkOf(cl topology.Cluster, name, check string) hostCheck {
+	if _, router := cl.Spec.Value.Router(name); router {
+		if r, live := routerReport(cl, name); live {
+			return routerCheck(r, check)
+		}
+	}
 	r, _, live := cl.ReportOf(name)
 	out := hostCheck{Host: name, Check: check, Message: "not checked yet"}
 	if !live {

@@ -25,7 +25,7 @@ const (
 	ExitPartly      Exit = 6  // some of it was done; the text names what
 	ExitNotFound    Exit = 7  // no such host, role, VIP or cluster
 	ExitWarn        Exit = 10 // status --check: degraded
-	ExitCrit        Exit = 11 // status --check: no writes are possible
+	ExitCrit        Exit = 11 // status --check: no writes are possible, or no router serves
 )
 
 // Error is a command that did not reach its end.

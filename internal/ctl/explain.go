@@ -25,7 +25,8 @@ type explainedCandidate struct {
 }
 
 // Explain says why a host is in its state, and for every host whether it could
-// be the next writer and why not. Without a name it is about the writer.
+// be the next writer and why not. Without a name it is about the writer. Of a
+// router it says what the router says of itself.
 func (c *Ctl) Explain(ctx context.Context, name string) error {
 	cl, err := c.load(ctx)
 	if err != nil {
@@ -33,12 +34,16 @@ func (c *Ctl) Explain(ctx context.Context, name string) error {
 	}
 	doc := explanation{document: kind("Explanation"), Host: name}
 	race := c.heirs(cl)
-	if name == "" {
+	_, router := cl.Spec.Value.Router(name)
+	switch {
+	case name == "":
 		doc.Text = noWrites(cl)
 		if doc.Text == "" {
 			doc.Text = fmt.Sprintf("%s is the writer (epoch %d); its commits are acknowledged by %s", cl.Writer.Value.Name, cl.Epoch(), ackerNames(cl))
 		}
-	} else {
+	case router:
+		doc.State, doc.Text = explainRouter(cl, name, c.now())
+	default:
 		if _, err := host(cl, name); err != nil {
 			return err
 		}
@@ -50,7 +55,10 @@ func (c *Ctl) Explain(ctx context.Context, name string) error {
 		}
 	}
 	return c.emit(doc, func(w *strings.Builder) {
-		w.WriteString(doc.Text + "\nCould be the next writer:\n")
+		w.WriteString(doc.Text + "\n")
+		if !router {
+			w.WriteString("Could be the next writer:\n")
+		}
 		for _, k := range doc.Candidates {
 			yes := "no "
 			if k.OK {

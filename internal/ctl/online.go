@@ -12,17 +12,14 @@ import (
 // SetOnline says that a host shall serve again. It lifts ADMIN_OFFLINE and
 // clears AWAITING_RECOVERY; the host's own agent does so when its checks are
 // good. Refused for a host in another state, and for one whose agent or mysqld
-// is gone. Waits until the host is ONLINE.
+// is gone. Waits until the host is ONLINE. A router is a host here, too.
 func (c *Ctl) SetOnline(ctx context.Context, name string) error {
 	return c.say(c.setOnline(ctx, name))
 }
 
 func (c *Ctl) setOnline(ctx context.Context, name string) (answer, error) {
-	cl, err := c.load(ctx)
+	cl, err := c.loadScope(ctx, name)
 	if err != nil {
-		return answer{}, err
-	}
-	if _, err := host(cl, name); err != nil {
 		return answer{}, err
 	}
 	state, why := topology.Classify(cl, name, c.now())
@@ -37,7 +34,8 @@ func (c *Ctl) setOnline(ctx context.Context, name string) (answer, error) {
 		return answer{}, refused("the agent of %s holds no lease in etcd, so nobody could bring the host back; start mmmagent there first", name).
 			inMMM("ERROR: Can't reach agent daemon on '%s'! Can't switch its state!", name)
 	case !report.MySQL.Up || failing(report, topology.CheckPing, topology.CheckMySQL):
-		return answer{}, refused("mysqld of %s is not well: %s", name, mysqlWhy(report)).
+		h, _ := cl.Spec.Value.Host(name)
+		return answer{}, refused("%s of %s is not well: %s", h.Server(), name, mysqlWhy(report)).
 			inMMM("ERROR: Checks ping and/or mysql are not ok for host '%s'. It can't be switched to ONLINE.", name)
 	}
 	if err := c.want(ctx, cl, name, topology.WantOnline); err != nil {
@@ -76,11 +74,8 @@ func (c *Ctl) SetOffline(ctx context.Context, name string) error {
 }
 
 func (c *Ctl) setOffline(ctx context.Context, name string) (answer, error) {
-	cl, err := c.load(ctx)
+	cl, err := c.loadScope(ctx, name)
 	if err != nil {
-		return answer{}, err
-	}
-	if _, err := host(cl, name); err != nil {
 		return answer{}, err
 	}
 	if done, err := c.mayGoOffline(cl, name); done.text != "" || err != nil {
@@ -165,7 +160,7 @@ func (c *Ctl) awaitState(ctx context.Context, name string, want topology.State) 
 	defer cancel()
 	begun, told := c.now(), topology.Reason("")
 	for {
-		cl, err := c.read(ctx)
+		cl, err := c.loadScope(ctx, name)
 		if err == nil {
 			state, why := topology.Classify(cl, name, c.now())
 			if state == want {

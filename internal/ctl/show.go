@@ -13,6 +13,7 @@ import (
 //
 //	db1(192.0.2.161) master/ONLINE. Roles: reader(192.0.2.111), writer(192.0.2.113)
 //
+// Routers follow in the same format, with the word router for their mode.
 // With -o json it is the document of Status.
 func (c *Ctl) Show(ctx context.Context) error {
 	cl, err := c.load(ctx)
@@ -32,11 +33,21 @@ func showText(cl topology.Cluster, now time.Time) string {
 			fmt.Fprintf(&b, "# Warning: agent on host %s is not reachable\n", name)
 		}
 	}
+	for _, name := range routerNames(cl) {
+		if _, live := routerReport(cl, name); !live {
+			fmt.Fprintf(&b, "# Warning: agent on router %s is not reachable\n", name)
+		}
+	}
 	for _, name := range hostNames(cl) {
 		h, _ := cl.Spec.Value.Host(name)
 		state, _ := topology.Classify(cl, name, now)
 		// MMM prints the blank after "Roles:" also when nothing follows it.
 		fmt.Fprintf(&b, "  %s(%s) %s/%s. Roles: %s\n", name, h.Address, h.Mode, state, strings.Join(rolesOf(cl, name), ", "))
+	}
+	for _, name := range routerNames(cl) {
+		r, _ := cl.Spec.Value.Router(name)
+		state, _ := topology.Classify(cl.AsRouters(), name, now)
+		fmt.Fprintf(&b, "  %s(%s) router/%s. Roles: %s\n", name, r.Address, state, routerRoles(cl, name))
 	}
 	if prefer := cl.Spec.Value.Roles.Writer.Prefer; prefer != "" {
 		b.WriteString(preferLine("writer", prefer, cl.Writer.Value.Name))

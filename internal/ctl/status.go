@@ -25,6 +25,7 @@ type Status struct {
 	CanLose   CanLose              `json:"canLose"`
 	Order     *topology.Switchover `json:"order"` // one that is still open
 	Hosts     []HostStatus         `json:"hosts"`
+	Routers   []RouterStatus       `json:"routers"`
 	LastEvent *topology.Event      `json:"lastEvent"`
 
 	general []string // of Problems, those that the table does not show
@@ -55,8 +56,8 @@ type HostStatus struct {
 	Repairing  bool              `json:"repairing,omitempty"` // it copies another host, or the like; the reason says how far it is
 }
 
-// Status prints one sentence for people, what is wrong, a table of hosts and
-// the last event. With check it returns an error of exit code 10 or 11 when the
+// Status prints one sentence for people, what is wrong, a table of hosts,
+// one of routers, and the last event. With check it returns an error of exit code 10 or 11 when the
 // verdict is WARN or CRIT; without, a bad verdict is no error.
 func (c *Ctl) Status(ctx context.Context, check bool) error {
 	cl, err := c.load(ctx)
@@ -124,6 +125,10 @@ func statusOf(cl topology.Cluster, now time.Time, quorum *Quorum) Status {
 	for _, name := range hostNames(cl) {
 		doc.Hosts = append(doc.Hosts, hostStatus(cl, name, now))
 	}
+	doc.Routers = []RouterStatus{}
+	for _, name := range routerNames(cl) {
+		doc.Routers = append(doc.Routers, routerStatus(cl, name, now))
+	}
 	return doc
 }
 
@@ -166,6 +171,7 @@ func (c *Ctl) writeStatus(w *strings.Builder, doc Status) {
 		rows = append(rows, hostRow(h))
 	}
 	writeTable(w, []string{"HOST", "ROLE", "STATE", "LAG", "GTID", "VIPS", "WHY"}, rows)
+	writeRouters(w, doc.Routers, c.now())
 	if e := doc.LastEvent; e != nil {
 		fmt.Fprintf(w, "\nLast event %s ago: %s: %s\n", ago(c.now().Sub(e.At)), e.Host, eventText(*e))
 	}

@@ -78,6 +78,19 @@ var brokenWrites = []brokenGuard{
 		_, err := b.ReleaseVIP(b.ctx(), vip(9), rev-1)
 		return err
 	}},
+	{"Beside.PutReport/other lease", "routers/a", func(b *bed) error {
+		b.must(b.beside().PutReport(b.ctx(), b.lease(), "a", topology.Report{Name: "old"}))
+		return second(b.beside().PutReport(b.ctx(), b.lease(), "a", topology.Report{Name: "new"}))
+	}},
+	{"Beside.ClaimVIP/claimed", "router-vips/192.0.2.9", func(b *bed) error {
+		b.must(b.beside().ClaimVIP(b.ctx(), b.lease(), vip(9), topology.Claim{Name: "router1"}))
+		return second(b.beside().ClaimVIP(b.ctx(), b.lease(), vip(9), topology.Claim{Name: "router2"}))
+	}},
+	{"Beside.ReleaseVIP/somebody else's", "router-vips/192.0.2.9", func(b *bed) error {
+		rev := b.must(b.beside().ClaimVIP(b.ctx(), b.lease(), vip(9), topology.Claim{Name: "router1"}))
+		_, err := b.beside().ReleaseVIP(b.ctx(), vip(9), rev-1)
+		return err
+	}},
 	{"PutSpec/changed", "spec", func(b *bed) error {
 		b.must(b.PutSpec(b.ctx(), 0, topology.Spec{Cluster: "one"}))
 		return second(b.PutSpec(b.ctx(), 0, topology.Spec{Cluster: "two"}))

@@ -25,8 +25,14 @@ func (b Beside) Load(ctx context.Context) (topology.Cluster, error) {
 // PutReport registers the router, on its agent's lease; the errors are those of
 // Client.PutReport.
 func (b Beside) PutReport(ctx context.Context, lease topology.LeaseID, id topology.HostID, r topology.Report) (topology.Rev, error) {
-	own, err := record(routerKey(id), lease, topology.RouterReport{
-		Name: r.Name, Peer: r.Peer, Key: b.Key, Lease: r.Lease, Fence: r.Fence, Router: r.MySQL, Version: r.Version})
+	report := topology.RouterReport{
+		Name: r.Name, Peer: r.Peer, Key: b.Key, Lease: r.Lease, Fence: r.Fence, Router: r.MySQL, Version: r.Version, Says: r.Says}
+	for _, c := range r.Checks {
+		if c.Name == topology.CheckMySQL { // the look at what the agent stands beside
+			report.Since = c.Since
+		}
+	}
+	own, err := record(routerKey(id), lease, report)
 	if err != nil {
 		return 0, err
 	}
