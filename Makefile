@@ -9,9 +9,13 @@ export MMM_REQUIRE ?= netns,mariadb,etcd,ed25519,mysql
 RUNS        ?= 10
 KEEP        ?=
 HOURS       ?= 1
+# Of bench-router. SECONDS is a variable of bash, too, so it counts only when make is given it.
+ROUNDS      ?= 10
+EACH        := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),0.5)
+PROXYSQL    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down test test-short check docs model model-full fuzz bench-failover bench-durability clean
+.PHONY: help deps build demo demo-down test test-short check docs model model-full fuzz bench-failover bench-router bench-durability clean
 .PHONY: chaos chaos-long reliability sim sim-year
 
 help: ## Show this list.
@@ -62,6 +66,11 @@ bench-failover: ## Measure the write gap of each kind of failover, beside keepal
 	@scripts/install-deps.sh --bench
 	@$(MAKE) --no-print-directory build
 	@$(BIN)/mmmlab bench-failover --bin $(BIN) --runs $(RUNS) --out docs/benchmarks
+
+bench-router: ## Measure what mmmrouter costs beside haproxy and MySQL Router (ROUNDS=10 SECONDS=0.5 PROXYSQL=path); results under docs/benchmarks/.
+	@scripts/install-deps.sh --bench
+	@$(MAKE) --no-print-directory build
+	@$(BIN)/mmmlab bench-router --bin $(BIN) --rounds $(ROUNDS) --each $(EACH)s --mysql-router "$$(scripts/unpack.sh sid mysql-router)" --proxysql '$(PROXYSQL)' --out docs/benchmarks
 
 bench-durability: ## Measure what it costs that an acknowledged write is safe; result: docs/benchmarks/durability.md.
 	@$(MAKE) --no-print-directory build

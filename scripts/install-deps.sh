@@ -4,7 +4,7 @@
 #   scripts/install-deps.sh            what the bed needs
 #   scripts/install-deps.sh --tests    also what tests need, as far as MMM_REQUIRE names it: a
 #                                      plugin of MariaDB and a MySQL server, unpacked, not installed
-#   scripts/install-deps.sh --bench    also keepalived, for comparisons
+#   scripts/install-deps.sh --bench    also keepalived, haproxy and perf, for comparisons
 #
 # None of them brings a service that should run here; should a dependency bring
 # one, it is kept from starting, so no port is taken and nothing is left running.
@@ -20,7 +20,7 @@ case "${1-}" in
 	[[ $require != *,ed25519,* ]] || unpack+=("here mariadb-server") # installed, it would bring a service
 	[[ $require != *,mysql,* ]] || unpack+=("sid mysql-server-core")
 	;;
---bench) packages+=(keepalived) ;;
+--bench) packages+=(keepalived haproxy linux-perf) ;;
 *) echo "usage: $0 [--tests|--bench]" >&2 && exit 2 ;;
 esac
 

@@ -69,7 +69,7 @@ Applications log in as ` + lab.AppUser + ` / ` + lab.AppPassword + `, database `
 	root.AddCommand(newUp(), newHold(), newDown(), newStatus(), newExec(), newCtl(), newDemo(), newBench(), newChaos(), newModel(), newSim(), newEcho())
 	root.AddCommand(newReliability())
 	root.AddCommand(faultCommands()...)
-	root.AddCommand(newMutants(), newPrice())
+	root.AddCommand(newMutants(), newPrice(), newToll())
 	return root
 }
 
