@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -104,7 +105,16 @@ listen mysql
 	return &target{name: Haproxy, what: "mode tcp, one server: it copies bytes", version: v, address: a, proxy: p, core: b.cores.proxy}, nil
 }
 
-// makeMySQLRouter runs it on the libraries that were unpacked with it.
+// mysqlRouter is the command that runs it in a root of its own, on the libraries that
+// were unpacked with it; its plugins look for theirs at fixed places.
+func (o Options) mysqlRouter() ([]string, error) {
+	loaders, err := filepath.Glob(filepath.Join(o.MySQLRouter, "usr/lib*/ld-linux-*.so.*"))
+	if err != nil || len(loaders) == 0 {
+		return nil, errors.Join(err, fmt.Errorf("there is no loader of programs in %s", o.MySQLRouter))
+	}
+	return []string{"chroot", o.MySQLRouter, strings.TrimPrefix(loaders[0], o.MySQLRouter), "/usr/bin/mysqlrouter"}, nil
+}
+
 func makeMySQLRouter(ctx context.Context, o Options, b *bed) (*target, error) {
 	if o.MySQLRouter == "" {
 		return nil, nil
@@ -113,12 +123,15 @@ func makeMySQLRouter(ctx context.Context, o Options, b *bed) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(b.dir, "mysqlrouter.conf")
-	p, err := b.program(MySQLRouter, file, fmt.Sprintf(`[DEFAULT]
+	inRoot, err := o.mysqlRouter()
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.program(MySQLRouter, filepath.Join(o.MySQLRouter, "toll.conf"), fmt.Sprintf(`[DEFAULT]
 logging_folder =
-plugin_folder = %[4]s/usr/lib/mysqlrouter/plugin
-runtime_folder = /tmp
-data_folder = /tmp
+plugin_folder = /usr/lib/mysqlrouter/plugin
+runtime_folder = /
+data_folder = /
 max_total_connections = %[3]d
 [logger]
 level = error
@@ -131,11 +144,11 @@ protocol = classic
 client_ssl_mode = PASSTHROUGH
 server_ssl_mode = AS_CLIENT
 max_connections = %[3]d
-`, a.Port(), b.writer.address, b.most, o.MySQLRouter), filepath.Join(o.MySQLRouter, "run"), "usr/bin/mysqlrouter", "-c", file)
+`, a.Port(), b.writer.address, b.most), append(slices.Clip(inRoot), "-c", "/toll.conf")...)
 	if err != nil {
 		return nil, err
 	}
-	v := firstLine(ctx, filepath.Join(o.MySQLRouter, "run"), "usr/bin/mysqlrouter", "--version")
+	v := firstLine(ctx, append(slices.Clip(inRoot), "--version")...)
 	if words := strings.Fields(v); len(words) > 3 {
 		v = words[3]
 	}
