@@ -149,6 +149,34 @@ func giveUp(c Cluster, bids map[HostID]Entry[Bid], s Switchover, unproven string
 	return p
 }
 
+// CannotLead says why a host could not become writer even if everything that is
+// missing is given up, and what to do about it, or nothing.
+func CannotLead(c Cluster, name string) string {
+	h, _ := c.Spec.Value.Host(name)
+	r, id, live := c.ReportOf(name)
+	_, lost := GivenUp(c, id)
+	switch broken := c.Bids[id].Value.Broken; {
+	case !h.MayWrite():
+		return name + " " + h.Barred()
+	case !live:
+		return name + " is down: its agent holds no lease"
+	case !r.MySQL.Up:
+		return "mysqld of " + name + " is down: " + r.MySQL.Why
+	case r.Unable != "":
+		return name + " cannot be writer: " + r.Unable
+	case c.Intents[name].Value.Want == WantOffline:
+		return fmt.Sprintf("%s is set offline; `mmmctl set-online %s` first", name, name)
+	case lost:
+		return fmt.Sprintf("%s was given up itself and nobody has looked at it since; `mmmctl set-online %s` first", name, name)
+	case !slices.Contains(c.Reign.Value.Voters, id):
+		return name + " was added after the last writer wrote down who may be elected"
+	case c.Bids[id].Value.After == c.LastEpoch() && broken != "":
+		return name + " is no copy of the last writer's data: " + broken + "; name another host, and bring this one back after that"
+	default:
+		return ""
+	}
+}
+
 // tombstone is what an accepted loss leaves behind. A word that was used before
 // for the same epoch, by a winner who never opened, is not forgotten.
 func (v *View) tombstone(s Switchover) *Tombstone {

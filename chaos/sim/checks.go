@@ -161,8 +161,8 @@ func (c *checks) writerKey(wr topology.Entry[topology.Writer]) {
 		return
 	}
 	cl := &c.w.etcd.cluster
-	by := c.w.hostOf(wr.Value.ID)
-	if wr.Rev <= c.highest && (!c.restored || by.agent.state.Seen.Distrust.Present()) {
+	by := c.w.hostOf(wr.Value.ID) // nil: a host that has lost its datadir since
+	if wr.Rev <= c.highest && (!c.restored || by != nil && by.agent.state.Seen.Distrust.Present()) {
 		c.violated("epochs grow", "epoch %d after %d", wr.Rev, c.highest)
 	}
 	c.highest = max(c.highest, wr.Rev)

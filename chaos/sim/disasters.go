@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -51,6 +52,29 @@ func writtenTo(w *world, h *host, f fault) func() {
 		}
 	})
 	return func() { rejoined(); back() }
+}
+
+// emptyRate is how many of the episodes have a host whose disk is replaced.
+const emptyRate = 0.08
+
+// emptied is a host that comes back with nothing but its name.
+var emptied = kind{"datadir lost", 1, false, 3 * time.Second, 9 * time.Second, datadirLost}
+
+// datadirLost takes a host's power, and with it all that its mysqld had, what was kept
+// of earlier runs, and its id (R48). The state directory is on another disk.
+func datadirLost(w *world, h *host, f fault) func() {
+	undo := powerLost(w, h, f)
+	if undo == nil {
+		return nil
+	}
+	m := h.db
+	m.replace(nil)
+	m.relay, m.copies, m.marked, m.fork = nil, nil, "", -1
+	m.configured, m.source = false, nil
+	h.lives++
+	h.id = topology.HostID(fmt.Sprintf("id-%s-%d", h.name, h.lives))
+	w.story("%s: its datadir is lost, it is %s now", h.name, h.id)
+	return undo
 }
 
 // allKilled kills every mysqld while replicas lag, so that what was acknowledged

@@ -71,7 +71,7 @@ var kinds = []kind{
 }
 
 func kindOf(class string) kind {
-	all := append(slices.Concat(kinds, disasters), meddling, deserted)
+	all := append(slices.Concat(kinds, disasters), meddling, deserted, emptied)
 	return all[slices.IndexFunc(all, func(k kind) bool { return k.name == class })]
 }
 
@@ -98,6 +98,7 @@ func planned(seed uint64, from, to moment, rest [2]time.Duration) ([]fault, []ep
 	rng := rand.New(rand.NewPCG(seed, 2))      //nolint:gosec // a simulation must replay
 	disaster := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // of its own, so that it changes no other choice
 	desert := rand.New(rand.NewPCG(seed, 6))   //nolint:gosec // likewise
+	empty := rand.New(rand.NewPCG(seed, 7))    //nolint:gosec // likewise
 	meddler := rand.New(rand.NewPCG(seed, 4))  //nolint:gosec // likewise
 	between := func(lo, hi time.Duration) time.Duration { return lo + time.Duration(rng.Int64N(int64(hi-lo)+1)) }
 	total := 0
@@ -138,6 +139,13 @@ func planned(seed uint64, from, to moment, rest [2]time.Duration) ([]fault, []ep
 		if meddler.Float64() < meddlingRate {
 			f := fault{n: len(plan), at: at + time.Duration(meddler.Int64N(int64(4*time.Second))), class: meddling.name, host: meddler.IntN(4), other: meddler.IntN(4), coin: meddler.IntN(2) == 0,
 				lasts: meddling.lo + time.Duration(meddler.Int64N(int64(meddling.hi-meddling.lo))), episode: len(eps)}
+			end = max(end, f.at+f.lasts)
+			e.faults = append(e.faults, f.n)
+			plan = append(plan, f)
+		}
+		if empty.Float64() < emptyRate {
+			f := fault{n: len(plan), at: at + time.Duration(empty.Int64N(int64(2*time.Second))), class: emptied.name, writer: empty.IntN(2) == 0, host: empty.IntN(4),
+				lasts: emptied.lo + time.Duration(empty.Int64N(int64(emptied.hi-emptied.lo))), episode: len(eps)}
 			end = max(end, f.at+f.lasts)
 			e.faults = append(e.faults, f.n)
 			plan = append(plan, f)

@@ -35,6 +35,7 @@ type host struct {
 	served   map[netip.Addr]time.Duration // may be answered for, until when
 	disk     disk
 	boots    int
+	lives    int // of its datadir
 	promises promises
 	lossRate float64
 }

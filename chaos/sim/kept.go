@@ -96,6 +96,9 @@ func (a *agent) keep(w step.Want) {
 
 // replay takes in what a run that has ended left behind (R31).
 func (a *agent) replay(p *proc, l *limit, j job) (step.Note, error) {
+	if err := a.db().detach(p, l); err != nil {
+		return nil, err
+	}
 	for {
 		more := false
 		err := a.db().sql(p, l, func(m *mysqld) error {
@@ -103,8 +106,8 @@ func (a *agent) replay(p *proc, l *limit, j job) (step.Note, error) {
 			switch {
 			case !m.readOnly:
 				return errors.New("the server is writable")
-			case m.configured && m.io || m.sql || m.semiSource:
-				return errors.New("it replicates, or is a source")
+			case m.semiSource:
+				return errors.New("its commits wait for acknowledgements")
 			case !ok:
 				return errors.New("the copy does not go on where the server ends")
 			}

@@ -19,6 +19,7 @@ type link struct {
 	sent     int  // how many of the source's transactions are on their way or there
 	flight   bool
 	quiet    bool // a silence is being waited out
+	passes   *trx // an empty source took the replica as it was: up to here it is sent nothing
 }
 
 // startIO lets the IO thread connect, from the end of what was received on.
@@ -77,22 +78,34 @@ func (m *mysqld) connect() {
 			return
 		}
 		m.link = &link{from: src.db, to: m, life: src.db.proc.life, semi: m.semi, sent: n}
+		if len(src.db.log) == 0 {
+			m.link.passes = m.end()
+		}
 		m.touch()
 		m.link.send()
 	})
 }
 
-// dumpFrom finds where to begin for a replica, as a MariaDB source in strict mode
-// does: by the GTID, which is only a name.
-func (m *mysqld) dumpFrom(r *mysqld) (int, string) {
-	last := r.log
-	if len(r.relay) > 0 {
-		last = r.relay
+// end is the last transaction that was received, or nil.
+func (m *mysqld) end() *trx {
+	last := m.log
+	if len(m.relay) > 0 {
+		last = m.relay
 	}
 	if len(last) == 0 {
+		return nil
+	}
+	return last[len(last)-1]
+}
+
+// dumpFrom finds where to begin for a replica, as a MariaDB source in strict mode
+// does: by the GTID, which is only a name. One that knows nothing of the domain
+// denies nothing.
+func (m *mysqld) dumpFrom(r *mysqld) (int, string) {
+	t := r.end()
+	if t == nil || len(m.log) == 0 {
 		return 0, ""
 	}
-	t := last[len(last)-1]
 	for i := len(m.log) - 1; i >= 0; i-- {
 		o := m.log[i]
 		if o.server == t.server && o.seq == t.seq {
@@ -102,7 +115,7 @@ func (m *mysqld) dumpFrom(r *mysqld) (int, string) {
 			return 0, fmt.Sprintf("1236: the binlog on the master is missing the GTID %s requested by the slave (even though both a prior and a subsequent sequence number does exist)", t.name())
 		}
 	}
-	return 0, fmt.Sprintf("1236: requested slave start position %s, which is not in the master's binlog", t.name())
+	return 0, fmt.Sprintf("1236: connecting slave requested to start from GTID %s, which is not in the master's binlog", t.name())
 }
 
 // send brings what the source has to the replica, one batch under way at a time.
@@ -154,6 +167,20 @@ func (l *link) silence() {
 	w.after(200*time.Millisecond, nil, look)
 }
 
+// unseen is what of a batch comes after what the replica had when it attached.
+func (l *link) unseen(batch []*trx) []*trx {
+	if l.passes == nil {
+		return batch
+	}
+	for i, t := range batch {
+		if t.server == l.passes.server && t.seq == l.passes.seq {
+			l.passes = nil
+			return batch[i+1:]
+		}
+	}
+	return nil
+}
+
 // arrive writes a batch to the relay log and acknowledges it. MariaDB passes over
 // events with its own server id, unless the connection acknowledges.
 func (l *link) arrive(batch []*trx, upTo int) {
@@ -165,7 +192,7 @@ func (l *link) arrive(batch []*trx, upTo int) {
 		}
 		return
 	}
-	for _, t := range batch {
+	for _, t := range l.unseen(batch) {
 		if t.server != m.id || l.semi {
 			m.relay = append(m.relay, t)
 		}

@@ -214,7 +214,8 @@ func (w *world) repair() {
 		if h == wr || !h.db.up() || h.off {
 			continue
 		}
-		if r := h.db.replication(); r.Error != "" && r.IO != "Yes" || h.db.sqlErr != "" {
+		short := topology.Judge(w.etcd.cluster, h.name).Standing == topology.Short
+		if r := h.db.replication(); r.Error != "" && r.IO != "Yes" || h.db.sqlErr != "" || short {
 			w.story("operator: copies %s to %s, which had: %s", wr.name, h.name, r.Error)
 			h.db.die("to be replaced by a copy")
 			h.db.replace(append([]*trx(nil), wr.db.log[:wr.db.visible]...))

@@ -66,7 +66,7 @@ func TestEveryClassOfFaultStrikes(t *testing.T) {
 			struck[f.class]++
 		}
 	}
-	for _, k := range append(slices.Concat(kinds, disasters), meddling, deserted) {
+	for _, k := range append(slices.Concat(kinds, disasters), meddling, deserted, emptied) {
 		if struck[k.name] == 0 {
 			t.Errorf("%s never strikes", k.name)
 		}

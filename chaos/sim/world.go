@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -102,8 +101,7 @@ func (w *world) acceptLoss() {
 	}
 	loss := topology.LossOf(c)
 	for _, h := range w.hosts {
-		_, lost := topology.GivenUp(c, h.id)
-		if b := c.Bids[h.id]; h.n == 3 || lost || !slices.Contains(c.Reign.Value.Voters, h.id) || b.Value.After != c.LastEpoch() || b.Value.Incarnation != h.db.inc || !b.Value.Received.Contains(loss.Kept) {
+		if b := c.Bids[h.id]; h.n == 3 || topology.CannotLead(c, h.name) != "" || b.Value.After != c.LastEpoch() || b.Value.Incarnation != h.db.inc {
 			continue
 		}
 		asked := wall(time.Hour + w.now)

@@ -65,6 +65,9 @@ func (set simSettings) run(cmd *cobra.Command) error {
 		if out.Broken != "" {
 			cmd.Printf("seed %d broke a rule at %.3f s: %s\n", out.Seed, out.At.Seconds(), out.Broken)
 		}
+		if out.Stalled != "" {
+			cmd.Printf("seed %d ended waiting, nothing is lost: %s\n", out.Seed, out.Stalled)
+		}
 	})
 	s.Commit = commit(cmd)
 	cmd.Print(s.Text())

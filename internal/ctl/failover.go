@@ -55,8 +55,8 @@ func (c *Ctl) failover(ctx context.Context, doc *failover, accept bool) (string,
 	}
 	loss := topology.LossOf(cl)
 	doc.Loss = &loss
-	if err := leader(cl, doc.Target); err != nil {
-		return "", err
+	if why := topology.CannotLead(cl, doc.Target); why != "" {
+		return "", refused("%s", why)
 	}
 	if !accept {
 		return "", refused("no writer can be proven to hold every acknowledged write\n%s\nwhen one of them comes back the election may go on by itself; `mmmctl failover --to %s --accept-loss` goes on without them",
@@ -103,31 +103,6 @@ func lossless(cl topology.Cluster) error {
 		return refused("nothing is missing: %s; %s", proof.Why, electionText(cl))
 	case len(topology.LossOf(cl).Missing) == 0:
 		return refused("nobody is missing; in mode %s `mmmctl switchover` orders an election that loses nothing", cl.ModeNow())
-	default:
-		return nil
-	}
-}
-
-// leader refuses a host that could not become writer all the same.
-func leader(cl topology.Cluster, name string) error {
-	h, _ := cl.Spec.Value.Host(name)
-	r, id, live := cl.ReportOf(name)
-	_, lost := topology.GivenUp(cl, id)
-	switch {
-	case !h.MayWrite():
-		return refused("%s %s", name, h.Barred())
-	case !live:
-		return refused("%s is down: its agent holds no lease", name)
-	case !r.MySQL.Up:
-		return refused("mysqld of %s is down: %s", name, r.MySQL.Why)
-	case r.Unable != "":
-		return refused("%s cannot be writer: %s", name, r.Unable)
-	case cl.Intents[name].Value.Want == topology.WantOffline:
-		return refused("%s is set offline; `mmmctl set-online %s` first", name, name)
-	case lost:
-		return refused("%s was given up itself and nobody has looked at it since; `mmmctl set-online %s` first", name, name)
-	case !slices.Contains(cl.Reign.Value.Voters, id):
-		return refused("%s was added after the last writer wrote down who may be elected", name)
 	default:
 		return nil
 	}

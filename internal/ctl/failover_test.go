@@ -59,6 +59,10 @@ func TestFailover(t *testing.T) {
 			bereft(c)
 			change(c, "db2", func(r *topology.Report) { r.MySQL = topology.Health{Why: "it died"} })
 		}, nil, yes("db2"), ExitRefused, "mysqld of db2 is down: it died"},
+		{"to a host that somebody wrote on", func(c *topology.Cluster) {
+			bereft(c)
+			c.Bids["id-db2"] = entry(topology.Bid{After: 7, Name: "db2", Incarnation: "inc-db2", Received: pos("0-1-48213"), Broken: "it holds 0-2-48214, which the last writer never had"}, 60)
+		}, nil, yes("db2"), ExitRefused, "db2 is no copy of the last writer's data: it holds 0-2-48214, which the last writer never had; name another host"},
 		{"to a host that is no candidate yet", func(c *topology.Cluster) { bereft(c); c.Reign.Value.Voters = nil }, nil, yes("db2"), ExitRefused, "was added after the last writer"},
 		{"in passive mode", func(c *topology.Cluster) { bereft(c); mode(c, topology.Passive) }, nil, yes("db2"), ExitRefused, "PASSIVE by alice@ops1"},
 		{"in manual mode, where nobody has bid", func(c *topology.Cluster) {

@@ -217,6 +217,19 @@ func TestStatementsAreLeftToAnAdministrator(t *testing.T) {
 	}
 }
 
+// Its writer fell with it, and for as long as the writer's lease lasted it tried
+// to follow it. Seen: the election waited for ever for what was kept here.
+func TestAckerThatHasTriedToFollowTheDeadWriterTakesItsRelayLogIn(t *testing.T) {
+	w, r, run, end := downed(t)
+	w.Kill()
+	must(t, r.ops.Follow(patiently(t), w.source()))
+	r.eventually(t, "trying", func(p topology.Probe) bool { return p.Replication.SQL && p.Replication.IO != "No" })
+	must(t, r.ops.Replay(patiently(t), r.Datadir, run))
+	if p := r.observe(t); !p.Position.Equal(end) || !p.Applied.Equal(end) || p.Replication.SQL || p.Replication.IO != "No" {
+		t.Fatalf("position %s, applied %s, want %s; replication %+v", p.Position, p.Applied, end, p.Replication)
+	}
+}
+
 func TestReplayRefuses(t *testing.T) {
 	w, run, _ := fallen(t, 1)
 	must(t, w.ops.SetWritable(patiently(t), ""))

@@ -17,9 +17,9 @@ import (
 // where the server ends. When it returns nil, all of it is committed.
 //
 // It may be interrupted anywhere and called again: what is committed is not
-// repeated, and what is not was never there. It refuses on a writable server
-// (ErrWritable), while replication runs or commits wait for acknowledgements
-// (ErrReplica), when the copy does not go on where the server ends
+// repeated, and what is not was never there. Replication is ended first, when all
+// that was received is applied (else ErrUnapplied). It refuses on a writable server
+// (ErrWritable), on a source, when the copy does not go on where the server ends
 // (ErrUnverified), and what is no change of rows (ErrByHand), such as CREATE
 // TABLE; what is before that is taken in.
 func (s *Server) Replay(ctx context.Context, datadir string, run topology.Incarnation) error {
@@ -35,8 +35,14 @@ func (s *Server) Replay(ctx context.Context, datadir string, run topology.Incarn
 		return err
 	case !f.readOnly:
 		return fmt.Errorf("%s: %w", do, ErrWritable)
-	case !f.channel.idle() || f.channel.sql || f.semiSource:
-		return fmt.Errorf("%s: %w: it replicates, or is a source", do, ErrReplica)
+	case f.semiSource:
+		return fmt.Errorf("%s: the server is a source, commits wait for acknowledgements", do)
+	}
+	if err := s.detach(ctx, d, do); err != nil {
+		return err
+	}
+	if f, err = s.readFacts(ctx, d, s.work); err != nil {
+		return err
 	}
 	logs, skip, err := kept(datadir, run, f)
 	if err != nil {
