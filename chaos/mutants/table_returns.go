@@ -53,6 +53,18 @@ var tails = []Mutant{
 		New:  `rest = append(rest, copies[min(len(copies), keptCopies):]...)`,
 	},
 	{
+		Name: "replay-beside-replication", Rules: []string{"R31"}, File: "internal/dbops/replay.go", Suite: mariadb("HasTriedToFollow"),
+		What: "A host that has tried to follow the dead writer refuses to take in what was kept of it, and the election waits for ever.",
+		Old: `	if err := s.detach(ctx, d, do); err != nil {
+		return err
+	}
+`,
+		New: `	if !f.channel.idle() || f.channel.sql {
+		return ErrReplica
+	}
+`,
+	},
+	{
 		Name: "tail-under-new-numbers", Rules: []string{"R31"}, File: "internal/dbops/replay.go", Suite: mariadb("ACrashCutOff|AckerTakes"),
 		What: "What was kept is taken in under new GTIDs, so that every other host holds something else.",
 		Old:  `_, err := conn.ExecContext(ctx, d.replayAs, t.Domain, t.Server, t.Number, t.Time)`,

@@ -18,6 +18,7 @@ type checks struct {
 	highest  topology.Rev // of the writer key
 	opened   topology.Rev // highest epoch for which a host opened
 	restored bool         // etcd went back: who saw nothing newer may win there, and must not open
+	since    moment       // when it did
 	reigns   int
 	accepted int // elections that an operator let go on without proof
 	given    int // acknowledged writes that he was told may be lost
@@ -53,7 +54,7 @@ func (c *checks) inherited(t *trx) bool {
 // writable: who opens holds everything that was acknowledged, and nobody else is open.
 func (c *checks) writable(m *mysqld) {
 	c.admits(m.h)
-	if c.restored && c.knows(m.h) {
+	if c.restored && c.w.now-c.since > onItsWay && c.knows(m.h) {
 		c.violated("an old etcd is not believed", "%s opens, which has seen more than etcd shows", m.h.name)
 	}
 	if c.restored {
@@ -68,6 +69,9 @@ func (c *checks) writable(m *mysqld) {
 		c.violated("no acknowledged write lost", "%s opens and lacks %s", m.h.name, missing)
 	}
 }
+
+// onItsWay is how long a step may take that was decided before etcd went back.
+const onItsWay = 200 * time.Millisecond
 
 // knows reports whether a host has seen more than etcd, which was restored, shows (R17).
 func (c *checks) knows(h *host) bool {

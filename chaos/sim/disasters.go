@@ -135,7 +135,7 @@ func etcdRestored(w *world, _ *host, f fault) func() {
 			}
 			e.extend(id)
 		}
-		w.checks.restored = true
+		w.checks.restored, w.checks.since = true, w.now
 		e.changed(true)
 	}
 }

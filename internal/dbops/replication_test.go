@@ -3,6 +3,7 @@ package dbops_test
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -295,6 +296,27 @@ func TestDivergedReplicaIsNamedInTheError(t *testing.T) {
 	r.eventually(t, "an error and an ended thread", func(p topology.Probe) bool {
 		return p.Replication.Error != "" && (p.Replication.IO != "Yes" || !p.Replication.SQL)
 	})
+}
+
+// The simulation's servers do the same (chaos/sim).
+func TestSourceWithoutHistoryDeniesNothing(t *testing.T) {
+	w := writer(t)
+	r := replica(t, w)
+	must(t, ended(t, w.insert(t, 1)))
+	r.caughtUp(t, w)
+	end := r.observe(t).Position
+	empty := start(t)
+	empty.Exec("RESET MASTER")
+	must(t, r.ops.Follow(patiently(t), empty.source()))
+	r.eventually(t, "attached", func(p topology.Probe) bool { return p.Replication.IO == "Yes" && p.Replication.Error == "" })
+
+	empty.Exec("CREATE DATABASE mine")
+	must(t, r.ops.StopIO(patiently(t)))
+	must(t, r.ops.StartIO(patiently(t)))
+	p := r.eventually(t, "denied", func(p topology.Probe) bool { return p.Replication.Error != "" })
+	if want := "connecting slave requested to start from GTID " + end.String() + ", which is not in the master's binlog"; !strings.Contains(p.Replication.Error, want) {
+		t.Fatalf("%q, want %q", p.Replication.Error, want)
+	}
 }
 
 func TestWaitAppliedTellsTimeout(t *testing.T) {
