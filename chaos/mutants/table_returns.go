@@ -79,8 +79,8 @@ var tails = []Mutant{
 	{
 		Name: "replay-into-a-writable-server", Rules: []string{"R31", "R47"}, File: "internal/dbops/replay.go", Suite: mariadb("ReplayRefuses"),
 		What: "The tail is taken in while clients write.",
-		Old:  "case !f.readOnly:\n\t\treturn fmt.Errorf(\"%s: %w\", do, ErrWritable)\n\tcase !f.channel.idle()",
-		New:  "case !f.channel.idle()",
+		Old:  "case !f.readOnly:\n\t\treturn fmt.Errorf(\"%s: %w\", do, ErrWritable)\n\tcase f.semiSource:",
+		New:  "case f.semiSource:",
 	},
 }
 
