@@ -1,12 +1,7 @@
 package agent
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/mmm-ha/mmm/internal/conffile"
 )
@@ -87,38 +82,36 @@ func ReadConfig(path string) (Config, error) { return ReadConfigAs(path, "") }
 // ReadConfigAs is ReadConfig for an agent of that role, whatever the file says;
 // empty: what it says.
 func ReadConfigAs(path string, role Role) (Config, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("read the agent's configuration: %w", err)
-	}
 	cfg := defaults()
-	if err := yaml.UnmarshalWithOptions(data, &cfg, yaml.Strict()); err != nil {
-		return Config{}, fmt.Errorf("%s:%s", path, yaml.FormatError(err, false, true))
-	}
-	if role != "" {
-		cfg.Role = role
-	}
-	if err := cfg.validate(); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
+	err := conffile.Read(path, &cfg, func() error {
+		if role != "" {
+			cfg.Role = role
+		}
+		return cfg.validate()
+	})
+	if err != nil {
+		return Config{}, err
 	}
 	return cfg, nil
 }
 
+// validate returns nil, or every mistake.
 func (c Config) validate() error {
-	switch {
-	case c.Host == "":
-		return errors.New("`host` is missing: write the name that this host has in the cluster file, such as `host: db1`")
-	case c.Cluster == "" || strings.Contains(c.Cluster, "/"):
-		return errors.New("`cluster` is missing or has a slash: write the cluster's name, such as `cluster: shop`")
-	case c.Role != RoleDatabase && c.Role != RoleRouter:
-		return fmt.Errorf("`role` is %q: leave it out on a database host, or write %s beside an mmmrouter", c.Role, RoleRouter)
-	case c.Fence != FenceNFT && c.Fence != FenceNone:
-		return fmt.Errorf("`fence` is %q: leave it out, which means %s, or write %s, and a dead agent will leave its port open", c.Fence, FenceNFT, FenceNone)
-	}
-	if err := errors.Join(c.Service.validate(), c.Router.validate()); err != nil {
-		return err
-	}
 	m := conffile.NewMistakes()
+	if c.Host == "" {
+		m.Add("host", "is missing: write the name that this host has in the cluster file, such as `host: db1`")
+	}
+	if c.Cluster == "" || strings.Contains(c.Cluster, "/") {
+		m.Add("cluster", "is missing or has a slash: write the cluster's name, such as `cluster: shop`")
+	}
+	if c.Role != RoleDatabase && c.Role != RoleRouter {
+		m.Add("role", "is %q: leave it out on a database host, or write %s beside an mmmrouter", c.Role, RoleRouter)
+	}
+	if c.Fence != FenceNFT && c.Fence != FenceNone {
+		m.Add("fence", "is %q: leave it out, which means %s, or write %s, and a dead agent will leave its port open", c.Fence, FenceNFT, FenceNone)
+	}
+	c.Service.check(m.Of("service"))
+	c.Router.check(m.Of("router"))
 	c.Etcd.Check(m.Of("etcd"))
 	return m.Err()
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/conffile"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -24,14 +25,10 @@ type RouterConfig struct {
 // routerAdmin is where mmmrouter has its pages unless its file says otherwise.
 const routerAdmin = "127.0.0.1:9990"
 
-func (c RouterConfig) validate() error {
-	if c.Admin == "" {
-		return nil
+func (c RouterConfig) check(m conffile.Mistakes) {
+	if _, err := netip.ParseAddrPort(c.Admin); err != nil && c.Admin != "" {
+		m.Add("admin", "is %q: write what `admin` is in the file of mmmrouter, such as %s", c.Admin, routerAdmin)
 	}
-	if _, err := netip.ParseAddrPort(c.Admin); err != nil {
-		return fmt.Errorf("`router.admin` is %q: write what `admin` is in the file of mmmrouter, such as %s", c.Admin, routerAdmin)
-	}
-	return nil
 }
 
 // How often mmmrouter is asked what it says of itself, and how long it may take.

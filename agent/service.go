@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/internal/clone"
+	"github.com/mmm-ha/mmm/internal/conffile"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -32,11 +33,10 @@ func defaultService() ServiceConfig {
 	return ServiceConfig{Stop: []string{"systemctl", "--no-ask-password", "stop", "mariadb"}, Start: []string{"systemctl", "--no-ask-password", "start", "mariadb"}}
 }
 
-func (s ServiceConfig) validate() error {
+func (s ServiceConfig) check(m conffile.Mistakes) {
 	if len(s.Stop) == 0 || len(s.Start) == 0 {
-		return errors.New("`service` needs both `stop` and `start`, each a list of words, such as [systemctl, stop, mariadb]")
+		m.Add("", "needs both `stop` and `start`, each a list of words, such as [systemctl, stop, mariadb]")
 	}
-	return nil
 }
 
 // command runs one of the two.

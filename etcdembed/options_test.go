@@ -148,7 +148,7 @@ func TestFileMistakesShowTheirPlace(t *testing.T) {
 		{"unknown field", "join: false", "joined: false", []string{`unknown field "joined"`, "6 | joined: false", "^"}},
 		{"doubled field", "join: false", "name: db2", []string{`"name" already defined`, "6 | name: db2", "^"}},
 		{"wrong type", "join: false", "join: 7", []string{"6 | join: 7", "^"}},
-		{"no duration", "profile: fast", "heartbeat: quick", []string{`"quick" is not a duration; write 500ms or 3s`, "7 | heartbeat: quick", "^"}},
+		{"no duration", "profile: fast", "heartbeat: quick", []string{`"quick" is not a duration; write 500ms, 3s or 2m`, "7 | heartbeat: quick", "^"}},
 		{"unknown profile", "profile: fast", "profile: slow", []string{`profile: "slow" is unknown: write lan, fast or wan`, "7 | profile: slow", "^"}},
 		{"profile and timing", "profile: fast", "profile: fast\nelection: 1s", []string{"profile: sets heartbeat and election", "7 | profile: fast", "^"}},
 		{"every address", "clientURL: http://192.0.2.161", "clientURL: http://0.0.0.0", []string{"clientURL: 0.0.0.0 means every address", "3 | clientURL: http://0.0.0.0:2379", "^"}},
@@ -161,7 +161,11 @@ func TestFileMistakesShowTheirPlace(t *testing.T) {
 			if text == goodFile {
 				t.Fatalf("%q is not in the file", tt.from)
 			}
-			_, err := parseFile([]byte(text))
+			path := filepath.Join(t.TempDir(), "etcd.yaml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := ReadFile(path)
 			if err == nil {
 				t.Fatal("accepted")
 			}

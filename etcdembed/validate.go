@@ -18,6 +18,9 @@ type mistake struct{ Field, Text string }
 
 func (m mistake) Error() string { return m.Field + ": " + m.Text }
 
+// Place is the path of the field in the file.
+func (m mistake) Place() string { return m.Field }
+
 // Validate returns nil, or every mistake as one sentence a line, each with its
 // fix. It looks at nothing but the options: no file, no network.
 func (o Options) Validate() error {

@@ -8,10 +8,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/mmm-ha/mmm/etcdembed"
+	"github.com/mmm-ha/mmm/internal/daemon"
 )
 
 const (
@@ -70,7 +70,7 @@ adds itself, catches up without a vote, and gets its vote by itself.`,
 			if err != nil {
 				return err
 			}
-			if options.Log, err = logger(cmd); err != nil {
+			if options.Log, err = daemon.Logger(cmd.Flags()); err != nil {
 				return err
 			}
 			return runEtcd(cmd.Context(), options)
@@ -89,7 +89,7 @@ func runEtcd(ctx context.Context, options etcdembed.Options) error {
 		return err
 	}
 	failed := accompanyEtcd(ctx, server)
-	notify(daemon.SdNotifyStopping)
+	daemon.Notify(daemon.Stopping)
 	options.Log.Info("etcd member is stopping", "member", options.Name)
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), etcdStopLimit)
 	defer cancel()
@@ -112,11 +112,11 @@ func accompanyEtcd(ctx context.Context, server *etcdembed.Server) error {
 		case err := <-server.Err():
 			return err
 		case <-ready:
-			notify(daemon.SdNotifyReady + "\nSTATUS=serving clients")
+			daemon.Notify(daemon.Ready + "\nSTATUS=serving clients")
 			ready = nil // said once
 			tell.Stop()
 		case <-tell.C:
-			notify(fmt.Sprintf("STATUS=%s\nEXTEND_TIMEOUT_USEC=%d", server.Waiting(), etcdStartExtend.Microseconds()))
+			daemon.Notify(fmt.Sprintf("STATUS=%s\nEXTEND_TIMEOUT_USEC=%d", server.Waiting(), etcdStartExtend.Microseconds()))
 		}
 	}
 }

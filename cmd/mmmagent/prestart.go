@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mmm-ha/mmm/agent"
+	"github.com/mmm-ha/mmm/internal/daemon"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/disk"
 	"github.com/mmm-ha/mmm/internal/fence"
@@ -43,7 +44,7 @@ starting: what cannot be copied is said and left.`,
 		Example: "  mmmagent prestart --datadir /var/lib/mysql --port 3306",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logger(cmd)
+			log, err := daemon.Logger(cmd.Flags())
 			if err != nil {
 				return err
 			}

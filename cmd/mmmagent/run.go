@@ -11,10 +11,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/mmm-ha/mmm/agent"
+	"github.com/mmm-ha/mmm/internal/daemon"
 )
 
 const defaultConfig = "/etc/mmm/mmm.yaml"
@@ -45,7 +45,7 @@ and the network, and ends with one sentence when one of them is not as needed.`,
   mmmagent run --config /etc/mmm/mmm.yaml --log-level debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logger(cmd)
+			log, err := daemon.Logger(cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -82,12 +82,12 @@ func run(ctx context.Context, path, role string, log *slog.Logger) error {
 		return fmt.Errorf("write the pid file: %w", err)
 	}
 	defer func() { _ = os.Remove(cfg.Pidfile()) }()
-	a.Notify(watchdog())
+	a.Notify(daemon.Watchdog())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go signals(ctx, cancel, a, func() (agent.Config, error) { return readConfig(path, role) }, cfg, log)
-	err = a.Run(ctx, func() { notify(daemon.SdNotifyReady) })
-	notify(daemon.SdNotifyStopping)
+	err = a.Run(ctx, func() { daemon.Notify(daemon.Ready) })
+	daemon.Notify(daemon.Stopping)
 	return err
 }
 
@@ -103,9 +103,9 @@ func signals(ctx context.Context, stop context.CancelFunc, a *agent.Agent, read 
 			return
 		case sig := <-ch:
 			if sig == syscall.SIGHUP {
-				notify(daemon.SdNotifyReloading)
+				daemon.Notify(daemon.Reloading)
 				reload(read, cfg, log)
-				notify(daemon.SdNotifyReady)
+				daemon.Notify(daemon.Ready)
 				continue
 			}
 			if err := a.Release(ctx); err != nil {
@@ -131,33 +131,13 @@ func reload(read func() (agent.Config, error), old agent.Config, log *slog.Logge
 	}
 }
 
-func notify(state string) {
-	_, _ = daemon.SdNotify(false, state) // not under systemd: nobody to tell
-}
-
-// watchdog returns what the decision loop calls each turn. Only the loop feeds
-// it: a wedged loop is ended by systemd.
-func watchdog() func() {
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || every == 0 {
-		return func() {}
-	}
-	var last time.Time
-	return func() {
-		if now := time.Now(); now.Sub(last) > every/4 {
-			last = now
-			notify(daemon.SdNotifyWatchdog)
-		}
-	}
-}
-
 // withFile makes a command read the file of this host and work with it.
 func withFile(cmd *cobra.Command, do func(ctx context.Context, cfg agent.Config, log *slog.Logger) error) *cobra.Command {
 	path := cmd.Flags().String("config", defaultConfig, "the file of this host")
 	role := cmd.Flags().String("role", "", roleUsage)
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		log, err := logger(cmd)
+		log, err := daemon.Logger(cmd.Flags())
 		if err != nil {
 			return err
 		}

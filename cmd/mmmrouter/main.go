@@ -4,13 +4,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
+
+	"github.com/mmm-ha/mmm/internal/daemon"
 )
 
 func main() {
@@ -51,27 +51,8 @@ which holds the address that clients use.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.PersistentFlags().String("config", defaultConfig, "the file of this router")
-	root.PersistentFlags().String("log-level", "info", "debug, info, warn or error")
+	daemon.AddFlags(root.PersistentFlags())
 	root.AddCommand(newRunCommand(), newCheckCommand(), newSampleCommand(), newGrantsCommand(),
 		newStatusCommand(), newSessionsCommand(), newDigestsCommand(), newTraceCommand(), newRouteCommand())
 	return root
-}
-
-// logger writes for a person on a terminal, for the journal otherwise.
-func logger(cmd *cobra.Command) (*slog.Logger, error) {
-	text, err := cmd.Flags().GetString("log-level")
-	if err != nil {
-		return nil, err
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(text)); err != nil {
-		return nil, fmt.Errorf("--log-level %s: use debug, info, warn or error", text)
-	}
-	plain := os.Getenv("NO_COLOR") != "" || !terminal(os.Stderr)
-	return slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{Level: level, NoColor: plain, TimeFormat: "15:04:05.000"})), nil
-}
-
-func terminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
+	"github.com/mmm-ha/mmm/internal/daemon"
 	"github.com/mmm-ha/mmm/router"
 )
 
@@ -38,7 +38,7 @@ a restart is needed. A file with a mistake changes nothing.`,
   mmmrouter run --config /etc/mmm/mmmrouter.yaml --log-level debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logger(cmd)
+			log, err := daemon.Logger(cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	if err != nil {
 		return err
 	}
-	r.Notify(watchdog())
+	r.Notify(daemon.Watchdog())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -89,14 +89,14 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 			case sig == syscall.SIGUSR2:
 				handOver(ctx, self, stop, log)
 			default:
-				notify(daemon.SdNotifyReloading)
+				daemon.Notify(daemon.Reloading)
 				reload(r, path, log)
-				notify(daemon.SdNotifyReady)
+				daemon.Notify(daemon.Ready)
 			}
 		})
 	})
 	// Systemd does not believe it when a successor is the service by now.
-	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })
+	context.AfterFunc(ctx, func() { daemon.Notify(daemon.Stopping) })
 	err = r.Run(ctx, announce)
 	end()
 	listening.Wait()
@@ -137,19 +137,6 @@ func reload(r *router.Router, path string, log *slog.Logger) {
 	if len(change.Restart) > 0 {
 		log.Warn("the file has changed; restart the router to use this part of it", "keys", strings.Join(change.Restart, " "))
 	}
-}
-
-func notify(state string) {
-	_, _ = daemon.SdNotify(false, state) // not under systemd: nobody to tell
-}
-
-// watchdog returns what the sweeper calls each turn. Only the sweeper feeds it: a
-// wedged router is ended by systemd.
-func watchdog() func() {
-	if every, err := daemon.SdWatchdogEnabled(false); err != nil || every == 0 {
-		return func() {}
-	}
-	return func() { notify(daemon.SdNotifyWatchdog) }
 }
 
 func newCheckCommand() *cobra.Command {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/mmm-ha/mmm/internal/daemon"
 )
 
 // A router that is told to (SIGUSR2) starts another one, of the binary that stands
@@ -80,7 +80,7 @@ func announce() {
 		_ = f.Close()
 		_ = os.Unsetenv(readyVariable)
 	}
-	notify(daemon.SdNotifyReady)
+	daemon.Notify(daemon.Ready)
 }
 
 // handOver starts a successor, tells systemd that it is the service now, and stops
@@ -93,7 +93,7 @@ func handOver(ctx context.Context, path string, stop context.CancelFunc, log *sl
 		return
 	}
 	log.Info("the successor serves; this router drains", "pid", next.Pid)
-	notify(fmt.Sprintf("MAINPID=%d\n%s", next.Pid, daemon.SdNotifyReady))
+	daemon.Notify(fmt.Sprintf("MAINPID=%d\n%s", next.Pid, daemon.Ready))
 	if err := next.Release(); err != nil {
 		log.Debug("the successor is not let go", "err", err)
 	}

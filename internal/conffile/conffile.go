@@ -20,6 +20,15 @@ type Mistake struct {
 // Error is one sentence.
 func (m Mistake) Error() string { return fmt.Sprintf("`%s` %s", m.Field, m.Text) }
 
+// Place is the path of the value.
+func (m Mistake) Place() string { return m.Field }
+
+// placed is an error that knows which value of the file it is about.
+type placed interface {
+	error
+	Place() string
+}
+
 // Mistakes collects what is wrong with one file.
 type Mistakes struct {
 	of  string // the path of what is being looked at, with a dot at its end
@@ -41,8 +50,8 @@ func (m Mistakes) Add(field, format string, args ...any) {
 func (m Mistakes) Err() error { return errors.Join(*m.all...) }
 
 // Read reads the file at path into form, which holds the defaults. Unknown and
-// doubled keys are errors. Then it calls check and adds to each of its Mistakes
-// the lines of the file that it is about.
+// doubled keys are errors. Then it calls check and adds to each of its errors that
+// has a method Place, as a Mistake has, the lines of the file that it is about.
 func Read(path string, form any, check func() error) error {
 	source, err := os.ReadFile(path)
 	if err != nil {
@@ -80,11 +89,11 @@ func locate(source []byte, err error) error {
 }
 
 func locateOne(source []byte, err error) error {
-	var m Mistake
+	var m placed
 	if !errors.As(err, &m) {
 		return err
 	}
-	place, perr := yaml.PathString("$." + m.Field)
+	place, perr := yaml.PathString("$." + m.Place())
 	if perr != nil {
 		return err
 	}
