@@ -29,7 +29,7 @@ build: ## Build mmmagent, mmmctl, mmmrouter and mmmlab into ./bin.
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 	@ln -sf mmmctl $(BIN)/mmm_control
 
-demo: deps build ## Tell the whole story on four real servers, with every acknowledged write checked. KEEP=1 leaves it running.
+demo: deps build ## Tell the whole story on four real servers and two routers, with every acknowledged write checked. KEEP=1 leaves it running.
 	@$(BIN)/mmmlab demo --bin $(BIN) $(if $(KEEP),--keep)
 
 demo-down: ## End what `make demo KEEP=1` left running.

@@ -34,6 +34,7 @@ func (c RouterConfig) check(m conffile.Mistakes) {
 // How often mmmrouter is asked what it says of itself, and how long it may take.
 const (
 	sayPeriod = time.Second
+	saySoon   = 200 * time.Millisecond // after it did not answer: it may have just been started
 	sayLimit  = 500 * time.Millisecond
 	sayMost   = 1 << 20 // bytes
 )
@@ -64,8 +65,10 @@ type sayings struct {
 func (s *sayings) run(ctx context.Context) error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
+		rest := sayPeriod
 		word, err := s.ask(ctx, client)
 		if err != nil {
+			rest = saySoon
 			word = topology.RouterWord{Unknown: fmt.Sprintf("its pages at %s cannot be read: %s", s.admin, plainCause(err))}
 		}
 		if ctx.Err() != nil {
@@ -75,7 +78,7 @@ func (s *sayings) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(sayPeriod):
+		case <-time.After(rest):
 		}
 	}
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,19 +19,25 @@ const (
 )
 
 func (s *story) start(ctx context.Context) error {
-	s.heading("1. Four servers, no monitor: db1 is the writer")
-	s.text("Replication db1 -> db2, db3, db4. An agent beside each mysqld, etcd on db1, db2 and db3.\n" +
-		"From now to the end a client inserts a row every 10 ms through the writer VIP, and four\n" +
-		"others read through the reader VIPs.")
+	s.heading("1. Four servers, two routers, no monitor: db1 is the writer")
+	s.text("Replication db1 -> db2, db3, db4. An agent beside each mysqld and each router, etcd on db1,\n" +
+		"db2 and db3. From now to the end an application knows one address, the router VIP\n" +
+		s.router + ": it inserts a row every 10 ms, and four more connections of it read. Four clients\n" +
+		"that know nothing of routers read through the reader VIPs.")
 	if err := s.awaitWrite(ctx, time.Now()); err != nil {
 		return err
 	}
-	for s.journal.Count(load.Acked) < warmsUp {
+	for s.app.journal.Count(load.Acked) < warmsUp {
 		if err := pause(ctx, lookAgain); err != nil {
 			return err
 		}
 	}
-	return s.see(ctx, s.states(nil), s.writerIs("db1"), s.readersOn("db1", "db2", "db3", "db4"), s.follow("db1", "db2", "db3", "db4"))
+	holder, err := s.routerHolder(ctx)
+	if err != nil {
+		return err
+	}
+	return s.see(ctx, s.states(nil), s.writerIs("db1"), s.readersOn("db1", "db2", "db3", "db4"), s.follow("db1", "db2", "db3", "db4"),
+		s.routerIs(holder), s.splits("db1", "db2", "db3", "db4"))
 }
 
 func (s *story) crash(ctx context.Context) error {
@@ -47,12 +54,27 @@ func (s *story) crash(ctx context.Context) error {
 		return err
 	}
 	if err := s.see(ctx, s.states(map[string]string{"db1": "HARD_OFFLINE"}), s.writerIs("db2"), s.idle("db1"),
-		s.readersOn("db2", "db3", "db4"), s.follow("db2", "db3", "db4")); err != nil {
+		s.readersOn("db2", "db3", "db4"), s.follow("db2", "db3", "db4"), s.splits("db2", "db3", "db4")); err != nil {
 		return err
 	}
-	s.gapSince("kill -9", began)
+	if err := s.heldNotRefused(s.tellSince("kill -9 of the writer", began)); err != nil {
+		return err
+	}
 	s.text("What was decided, by whom and why:")
 	return s.events(ctx, began)
+}
+
+// heldNotRefused says that routers let what they had not sent yet wait for the next
+// writer, if that was so: only the insert that was on its way then may be in doubt.
+func (s *story) heldNotRefused(saw seen) error {
+	const says = "no insert was refused: the routers let them wait for the next writer"
+	refused := saw.kinds[kindOf(load.Refused, "", "insert")] + saw.kinds[kindOf(load.Refused, "connect:", "insert")]
+	if refused > 0 || saw.unsure() > 1 {
+		s.bad(says, saw.String())
+		return fmt.Errorf("%w: inserts were refused", ErrUntrue)
+	}
+	s.good(says)
+	return nil
 }
 
 // secondsAfter lets an operator's first look be where it would be.
@@ -78,7 +100,7 @@ func (s *story) comeback(ctx context.Context) error {
 	if err := s.see(ctx, s.states(nil), s.writerIs("db2"), s.readersOn("db1", "db2", "db3", "db4"), s.follow("db2", "db1", "db3", "db4")); err != nil {
 		return err
 	}
-	s.gapSince("return of db1", began)
+	s.tellSince("return of db1", began)
 	return nil
 }
 
@@ -117,10 +139,12 @@ func (s *story) stop(ctx context.Context) error {
 		return err
 	}
 	if err := s.see(ctx, s.states(map[string]string{"db2": "HARD_OFFLINE"}), s.writerIs("db1"), s.idle("db2"),
-		s.readersOn("db1", "db3", "db4"), s.follow("db1", "db3", "db4")); err != nil {
+		s.readersOn("db1", "db3", "db4"), s.follow("db1", "db3", "db4"), s.splits("db1", "db3", "db4")); err != nil {
 		return err
 	}
-	s.gapSince("shutdown", began)
+	if err := s.heldNotRefused(s.tellSince("shutdown of the writer", began)); err != nil {
+		return err
+	}
 	s.print("")
 	s.act("start of mysqld on db2; this time the operator does not wait")
 	if err := s.bed.StartMysqld(ctx, "db2"); err != nil {
@@ -144,15 +168,83 @@ func (s *story) planned(ctx context.Context) error {
 	if err := s.awaitWrite(ctx, time.Now()); err != nil {
 		return err
 	}
-	if err := s.see(ctx, s.states(nil), s.writerIs("db2"), s.readersOn("db1", "db2", "db3", "db4"), s.follow("db2", "db1", "db3", "db4")); err != nil {
+	if err := s.see(ctx, s.states(nil), s.writerIs("db2"), s.readersOn("db1", "db2", "db3", "db4"), s.follow("db2", "db1", "db3", "db4"),
+		s.splits("db2", "db1", "db3", "db4")); err != nil {
 		return err
 	}
-	s.gapSince("switchover", began)
+	return s.heldNotRefused(s.tellSince("switchover", began))
+}
+
+func (s *story) routerDies(ctx context.Context) error {
+	s.heading("6. A router dies")
+	from, err := s.routerHolder(ctx)
+	if err != nil {
+		return err
+	}
+	to := s.routers[0]
+	if to == from {
+		to = s.routers[1]
+	}
+	began := time.Now()
+	s.act("kill -9 of mmmrouter on %s, which has the router VIP", from)
+	if err := s.bed.KillRouter(ctx, from, false); err != nil {
+		return err
+	}
+	if err := s.awaitWrite(ctx, time.Now()); err != nil {
+		return err
+	}
+	if err := s.secondsAfter(ctx, began); err != nil {
+		return err
+	}
+	if err := s.see(ctx, s.states(map[string]string{from: "HARD_OFFLINE"}), s.routerIs(to), s.splits("db2", "db1", "db3", "db4")); err != nil {
+		return err
+	}
+	s.tellSince("kill -9 of a router", began)
+	s.text("The application has to connect again, because its connections died with the router. The first\n" +
+		"packet of a connect that falls into the move of the VIP is lost; its kernel repeats it after a second.")
+	s.print("")
+	began = time.Now()
+	s.act("start of mmmrouter on %s", from)
+	if err := s.bed.StartRouter(ctx, from); err != nil {
+		return err
+	}
+	if err := s.see(ctx, s.states(nil), s.routerIs(to)); err != nil {
+		return err
+	}
+	if err := s.secondsAfter(ctx, began); err != nil {
+		return err
+	}
+	if _, err := s.ctl(ctx, "status"); err != nil {
+		return err
+	}
+	s.tellSince("return of the router", began)
 	return nil
 }
 
+// routerHolder waits until a router has the router VIP, and says which.
+func (s *story) routerHolder(ctx context.Context) (string, error) {
+	for end := time.Now().Add(comesTrue); ; {
+		status, err := s.bed.Status(ctx)
+		if err != nil {
+			return "", fmt.Errorf("find the router VIP: %w", err)
+		}
+		for _, h := range status.Hosts {
+			if slices.ContainsFunc(h.Addresses, func(a string) bool { return strings.HasPrefix(a, s.router+"/") }) {
+				return h.Name, nil
+			}
+		}
+		if time.Now().After(end) {
+			s.bad("a router has the router VIP "+s.router, "nobody has it")
+			return "", fmt.Errorf("%w: nobody has the router VIP", ErrUntrue)
+		}
+		if err := pause(ctx, lookAgain); err != nil {
+			return "", err
+		}
+	}
+}
+
 func (s *story) oldHands(ctx context.Context) error {
-	s.heading("6. For old hands: the same under the name mmm_control")
+	s.heading("7. For old hands: the same under the name mmm_control")
 	if err := s.control(ctx, "OK: Pinged", "ping"); err != nil {
 		return err
 	}
@@ -205,8 +297,7 @@ func (s *story) oldHands(ctx context.Context) error {
 	if err := s.see(ctx, s.states(nil), s.writerIs("db1"), s.readersOn("db1", "db2", "db3", "db4"), s.follow("db1", "db2", "db3", "db4")); err != nil {
 		return err
 	}
-	s.gapSince("move_role", began)
-	return nil
+	return s.heldNotRefused(s.tellSince("move_role", began))
 }
 
 // misplaced chooses a reader VIP and a host that it is not on, away from the writer.
@@ -226,8 +317,8 @@ func (s *story) misplaced(ctx context.Context) (vip, host string) {
 
 // ending stops the clients and looks for every row on every server.
 func (s *story) ending(ctx context.Context, c *clients) error {
-	s.heading("7. The account")
-	s.act("the client stops")
+	s.heading("8. The account")
+	s.act("the application stops")
 	if err := c.stop(); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -239,9 +330,9 @@ func (s *story) ending(ctx context.Context, c *clients) error {
 		return err
 	}
 	answered, longest := s.readers.total()
-	s.text(fmt.Sprintf("Reads answered through the reader VIPs: %d; longest time without an answer through one of\nthem: %d ms.",
-		answered, longest.Milliseconds()))
-	s.text("Write gaps: " + strings.Join(s.gaps, ", ") + ".")
+	s.text(fmt.Sprintf("Reads answered through the router VIP: %d. Through the reader VIPs: %d; longest time without\nan answer through one of them: %d ms.",
+		s.app.answered(), answered, longest.Milliseconds()))
+	s.text("Without an acknowledged write, and errors that the application saw:\n  " + strings.Join(s.gaps, ",\n  ") + ".")
 	s.print("")
 	s.print(s.paint(bold+green, fmt.Sprintf("   TRUE: %d writes were acknowledged; each is on db1, db2, db3 and db4 exactly once;", report.Acked)))
 	s.print(s.paint(bold+green, "   no row is there that should not be; the checksums of all four are equal."))
@@ -311,7 +402,7 @@ func (s *story) count(ctx context.Context) (load.Report, error) {
 		table += fmt.Sprintf("%-8s %8d  %s\n", h.Name, rows, sum)
 	}
 	s.text(table)
-	report, err := load.Verify(ctx, "", []*load.Journal{s.journal}, servers)
+	report, err := load.Verify(ctx, "", []*load.Journal{s.app.journal}, servers)
 	if err != nil {
 		return report, err
 	}
@@ -324,7 +415,7 @@ func (s *story) count(ctx context.Context) (load.Report, error) {
 		s.bad("the client wrote enough to prove something", fmt.Sprintf("%d rows, %d are the least", report.Acked, minimumAcked))
 		return report, fmt.Errorf("%w: too few writes", ErrUntrue)
 	}
-	s.text(fmt.Sprintf("The client sent %d inserts: %s.", report.Acked+report.Refused+report.Unknown, report))
+	s.text(fmt.Sprintf("The application sent %d inserts: %s.", report.Acked+report.Refused+report.Unknown, report))
 	s.good(says)
 	return report, nil
 }

@@ -20,6 +20,8 @@ type cast struct {
 	address map[string]string // host: its own address
 	writer  string            // the writer VIP
 	readers []string          // the reader VIPs
+	router  string            // the router VIP
+	routers []string          // the hosts with a router
 }
 
 // states claims the state of each host in show; every other host is ONLINE.
@@ -34,7 +36,7 @@ func (c cast) states(other map[string]string) claim {
 	}
 	return claim{says, func(f facts) string {
 		var seen []string
-		for _, h := range slices.Sorted(maps.Keys(c.address)) {
+		for _, h := range slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Keys(c.address)), c.routers))) {
 			want := "ONLINE"
 			if s, ok := other[h]; ok {
 				want = s
@@ -151,6 +153,67 @@ func (c cast) idle(host string) claim {
 		}
 		return strings.Join(seen, ", ")
 	}}
+}
+
+// routerIs claims that one router alone has the router VIP, in show and on its interface.
+func (c cast) routerIs(host string) claim {
+	says := fmt.Sprintf("%s alone carries the router VIP %s on its interface", host, c.router)
+	return claim{says, func(f facts) string {
+		var seen []string
+		if got := f.holders("router(" + c.router + ")"); !slices.Equal(got, []string{host}) {
+			seen = append(seen, fmt.Sprintf("show gives it to %s", names(got)))
+		}
+		if got := f.carries[c.router]; !slices.Equal(got, []string{host}) {
+			seen = append(seen, fmt.Sprintf("it is on the interfaces of %s", names(got)))
+		}
+		return strings.Join(seen, ", ")
+	}}
+}
+
+// splits claims that through the router VIP the writer alone was written on, and
+// that the other hosts, each of them, and nobody else answered the reads.
+func (c cast) splits(writer string, hosts ...string) claim {
+	says := fmt.Sprintf("through the router VIP %s made each of the last %d inserts, and %s answered all reads of the last second", writer, lastRows, names(hosts))
+	return claim{says, func(f facts) string {
+		var seen []string
+		who := map[int64]string{}
+		for h, s := range f.servers {
+			who[s.id] = h
+		}
+		w := f.servers[writer]
+		if w.err != nil || len(w.inserts) != 1 || w.inserts[w.id] != lastRows {
+			seen = append(seen, "inserts by server_id: "+counts(w.inserts, who))
+		}
+		for _, h := range hosts {
+			if f.lately[f.servers[h].id] == 0 {
+				seen = append(seen, h+" answered none")
+			}
+		}
+		for id, n := range f.lately {
+			if !slices.Contains(hosts, who[id]) {
+				seen = append(seen, fmt.Sprintf("%s answered %d", orNumber(who, id), n))
+			}
+		}
+		slices.Sort(seen)
+		return strings.Join(seen, ", ")
+	}}
+}
+
+// counts says numbers by the name of the server.
+func counts(by map[int64]int, who map[int64]string) string {
+	var out []string
+	for id, n := range by {
+		out = append(out, fmt.Sprintf("%s %d", orNumber(who, id), n))
+	}
+	slices.Sort(out)
+	return names(out)
+}
+
+func orNumber(who map[int64]string, id int64) string {
+	if h, known := who[id]; known {
+		return h
+	}
+	return fmt.Sprintf("server_id %d", id)
 }
 
 // names lists words as English does.

@@ -11,20 +11,25 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/chaos/lab"
-	"github.com/mmm-ha/mmm/chaos/load"
 )
 
 // AutoSetOnline is what the bed's cluster file should say: chapter 3 waits for it.
 const AutoSetOnline = 4 * time.Second
 
 // The VIPs of the scenario, which a bed has by default.
-const writerVIP = "192.0.2.113"
+const (
+	writerVIP = "192.0.2.113"
+	routerVIP = "192.0.2.170"
+)
 
 var readerVIPs = []string{"192.0.2.111", "192.0.2.112", "192.0.2.114", "192.0.2.115"}
 
+// Hosts are those of the story: the scenario's, and two routers.
+func Hosts() []lab.Host { return append(lab.DefaultHosts(), lab.RouterHosts()...) }
+
 // Options say where the story is told.
 type Options struct {
-	// Bed is a whole cluster with the default hosts and VIPs, db1 the writer.
+	// Bed is a whole cluster with Hosts and the default VIPs, db1 the writer.
 	Bed *lab.Bed
 	// Print takes the lines, without newlines. It must not block for long.
 	Print func(line string)
@@ -45,11 +50,15 @@ func Run(ctx context.Context, o Options) error {
 	s := &story{
 		voice: voice{print: o.Print, color: o.Color, began: o.Began},
 		bed:   o.Bed,
-		cast:  cast{address: make(map[string]string), writer: writerVIP, readers: readerVIPs},
+		cast:  cast{address: make(map[string]string), writer: writerVIP, readers: readerVIPs, router: routerVIP},
+		app:   &application{},
 	}
 	for _, h := range o.Bed.Hosts() {
-		if h.Database() {
+		switch {
+		case h.Database():
 			s.address[h.Name] = h.Address.String()
+		case h.Router:
+			s.routers = append(s.routers, h.Name)
 		}
 	}
 	clients, err := s.startClients(ctx)
@@ -57,7 +66,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, chapter := range []func(context.Context) error{
-		s.start, s.crash, s.comeback, s.stop, s.planned, s.oldHands,
+		s.start, s.crash, s.comeback, s.stop, s.planned, s.routerDies, s.oldHands,
 	} {
 		err := chapter(ctx)
 		if err == nil {
@@ -75,16 +84,16 @@ type story struct {
 	voice
 	cast
 	bed     *lab.Bed
-	journal *load.Journal
+	app     *application
 	readers *readers
-	gaps    []string // "kill -9 187 ms"
+	gaps    []string // "kill -9 187 ms and no error"
 }
 
 // clients are what runs beside the story.
 type clients struct {
 	end     context.CancelFunc
-	writing sync.WaitGroup
-	err     error // of the writer, after writing
+	app     sync.WaitGroup
+	err     error // of the application's writer, after app
 	readers *readers
 	running bool
 }
@@ -96,33 +105,24 @@ func (c *clients) stop() error {
 	}
 	c.running = false
 	c.end()
-	c.writing.Wait()
+	c.app.Wait()
 	c.readers.done.Wait()
 	return c.err
 }
 
-// startClients starts the writer and the readers on the client host.
+// startClients starts the application, and the readers beside it, on the client host.
 func (s *story) startClients(ctx context.Context) (*clients, error) {
-	dialer, err := s.bed.Dialer(lab.ClientHost)
-	if err != nil {
-		return nil, err
-	}
-	if s.journal, err = load.NewJournal("demo", nil); err != nil {
-		return nil, err
-	}
 	ctx, end := context.WithCancel(ctx)
 	c := &clients{end: end, running: true}
+	var err error
 	if c.readers, err = startReaders(ctx, s.bed, s.cast.readers); err != nil {
 		end()
 		return nil, err
 	}
 	s.readers = c.readers
-	c.writing.Go(func() {
-		c.err = load.Run(ctx, load.Options{
-			Dial: dialer.DialContext, Address: fmt.Sprintf("%s:%d", s.writer, lab.ClientPort),
-			User: lab.AppUser, Password: lab.AppPassword, Journal: s.journal,
-		})
-	})
+	if err := s.app.start(ctx, s.bed, s.router, &c.app, func(err error) { c.err = err }); err != nil {
+		return nil, errors.Join(err, c.stop())
+	}
 	return c, nil
 }
 
@@ -139,7 +139,7 @@ const (
 func (s *story) see(ctx context.Context, claims ...claim) error {
 	end := time.Now().Add(comesTrue)
 	for {
-		f, err := gather(ctx, s.bed, s.readers)
+		f, err := gather(ctx, s.bed, s.readers, s.app)
 		if err == nil && allHold(f, claims) || time.Now().After(end) || ctx.Err() != nil {
 			return errors.Join(err, s.judge(f, claims))
 		}
@@ -229,7 +229,7 @@ func (s *story) events(ctx context.Context, since time.Time) error {
 func (s *story) awaitWrite(ctx context.Context, after time.Time) error {
 	end := time.Now().Add(comesTrue)
 	for {
-		if _, ok := s.journal.FirstAckAfter(after); ok {
+		if _, ok := s.app.journal.FirstAckAfter(after); ok {
 			return nil
 		}
 		if time.Now().After(end) {
@@ -244,11 +244,15 @@ func (s *story) awaitWrite(ctx context.Context, after time.Time) error {
 	}
 }
 
-// gapSince says the longest time without an acknowledged write since a moment, and keeps it for the end.
-func (s *story) gapSince(what string, since time.Time) {
-	length := s.journal.LongestGap(since, time.Now()).Length()
-	s.gap(length)
-	s.gaps = append(s.gaps, fmt.Sprintf("%s %d ms", what, length.Milliseconds()))
+// tellSince says what the application saw since a moment, and keeps it for the end.
+func (s *story) tellSince(what string, since time.Time) seen {
+	saw := s.app.since(since)
+	s.gap(saw)
+	if saw.unsure() > 0 {
+		s.text("     What it was not told is counted at the end: the row is on all servers, or on none.")
+	}
+	s.gaps = append(s.gaps, fmt.Sprintf("%s %d ms and %s", what, saw.write.Milliseconds(), errorCount(saw.errors())))
+	return saw
 }
 
 // pause waits; what happens meanwhile is the cluster's affair.

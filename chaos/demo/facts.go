@@ -21,6 +21,7 @@ type facts struct {
 	carries map[string][]string // address without prefix length: hosts whose interface carries it
 	servers map[string]server   // by host
 	reads   map[string]time.Duration
+	lately  map[int64]int // by server_id: reads through the router VIP that it answered in the last second
 }
 
 // shown is one line of show.
@@ -33,8 +34,10 @@ type shown struct {
 type server struct {
 	err      error // it did not answer; the rest is unknown
 	readOnly bool
-	source   string // Master_Host; empty: replicates from nobody
-	io, sql  string // Slave_IO_Running, Slave_SQL_Running
+	id       int64         // server_id
+	inserts  map[int64]int // of its last rows of the journal, by the server_id that wrote them
+	source   string        // Master_Host; empty: replicates from nobody
+	io, sql  string        // Slave_IO_Running, Slave_SQL_Running
 }
 
 // String is the server in a few words.
@@ -80,8 +83,8 @@ func parseShow(text string) (map[string]shown, error) {
 const serverAnswers = 2 * time.Second
 
 // gather looks at everything once. What a server does not answer is a fact, not an error.
-func gather(ctx context.Context, bed *lab.Bed, readers *readers) (facts, error) {
-	f := facts{carries: make(map[string][]string), servers: make(map[string]server), reads: readers.ages(time.Now())}
+func gather(ctx context.Context, bed *lab.Bed, readers *readers, app *application) (facts, error) {
+	f := facts{carries: make(map[string][]string), servers: make(map[string]server), reads: readers.ages(time.Now()), lately: app.lately(time.Now())}
 	out, err := bed.Ctl(ctx, "show")
 	if err != nil {
 		return f, fmt.Errorf("%w: %s", err, out)
@@ -126,7 +129,10 @@ func look(ctx context.Context, bed *lab.Bed, host string) server {
 		return server{err: err}
 	}
 	var s server
-	if err := db.QueryRowContext(ctx, "SELECT @@read_only").Scan(&s.readOnly); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT @@read_only, @@server_id").Scan(&s.readOnly, &s.id); err != nil {
+		return server{err: err}
+	}
+	if s.inserts, err = lastInserts(ctx, db); err != nil {
 		return server{err: err}
 	}
 	row, err := slaveStatus(ctx, db)
@@ -135,6 +141,29 @@ func look(ctx context.Context, bed *lab.Bed, host string) server {
 	}
 	s.source, s.io, s.sql = row["Master_Host"], row["Slave_IO_Running"], row["Slave_SQL_Running"]
 	return s
+}
+
+// lastRows is how many rows of the journal are looked at.
+const lastRows = 50
+
+// lastInserts counts the last rows of the journal by the server that they were written on.
+func lastInserts(ctx context.Context, db *sql.DB) (map[int64]int, error) {
+	const query = "SELECT server, COUNT(*) FROM (SELECT server FROM %s.journal ORDER BY id DESC LIMIT %d) AS last GROUP BY server"
+	rows, err := db.QueryContext(ctx, fmt.Sprintf(query, lab.AppDatabase, lastRows))
+	if err != nil {
+		return nil, fmt.Errorf("read the last inserts: %w", err)
+	}
+	defer rows.Close()
+	count := map[int64]int{}
+	for rows.Next() {
+		var id int64
+		var n int
+		if err := rows.Scan(&id, &n); err != nil {
+			return nil, fmt.Errorf("read the last inserts: %w", err)
+		}
+		count[id] = n
+	}
+	return count, rows.Err()
 }
 
 // slaveStatus is the row of SHOW SLAVE STATUS by column, nil when there is none.

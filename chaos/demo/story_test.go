@@ -17,7 +17,7 @@ func TestWholeStoryIsTrueOnRealServers(t *testing.T) {
 	lab.Require(t, "netns", "mariadb", "etcd")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	bed, err := lab.New(ctx, lab.Options{BinDir: os.Getenv("MMM_BIN"), AutoSetOnline: AutoSetOnline})
+	bed, err := lab.New(ctx, lab.Options{BinDir: os.Getenv("MMM_BIN"), AutoSetOnline: AutoSetOnline, Hosts: Hosts()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,9 +58,10 @@ func (v voice) bad(says, saw string) {
 	v.print("        seen: " + saw)
 }
 
-// gap says how long the client could not write.
-func (v voice) gap(d time.Duration) {
-	v.print(v.paint(bold, fmt.Sprintf("   gap  for %d ms no write was acknowledged", d.Milliseconds())))
+// gap says for how long the application had no answer, and which errors it saw.
+func (v voice) gap(s seen) {
+	v.print(v.paint(bold, fmt.Sprintf("   gap  for %d ms no write was acknowledged, and one connection waited %d ms for a read;", s.write.Milliseconds(), s.read.Milliseconds())))
+	v.print(v.paint(bold, "        "+s.String()))
 }
 
 func (v voice) block(indent, s string) {

@@ -28,7 +28,7 @@ type tale struct {
 // tales are the verbs that take a holder without a bed. Their Args are: the
 // word keep or end, and what the tale itself wants to know.
 var tales = map[string]tale{
-	"demo":  {tell: tellDemo},
+	"demo":  {bed: func(o *lab.Options) { o.Hosts = demo.Hosts() }, tell: tellDemo},
 	"bench": benchTale,
 	"chaos": chaosTale,
 }
@@ -128,11 +128,12 @@ func newDemo() *cobra.Command {
 	var keep, noColor bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Tell the whole story on four real servers, every acknowledged write checked",
-		Long: `Make a bed, tell on it what a cluster of four servers without a monitor does when
-the writer crashes, comes back, is shut down and is moved by plan, and check each
-step from outside. A client writes all the time; at the end every acknowledged row
-is looked for on every server.
+		Short: "Tell the whole story on four real servers and two routers, every acknowledged write checked",
+		Long: `Make a bed, tell on it what a cluster of four servers and two routers without a
+monitor does when the writer crashes, comes back, is shut down and is moved by plan,
+and when a router dies, and check each step from outside. An application reads and
+writes through the router VIP all the time; at the end every acknowledged row is
+looked for on every server.
 
 The exit code is 0 only if everything was so. It takes about a minute, needs root,
 and leaves nothing, unless --keep leaves the bed running to look around in.`,
@@ -141,7 +142,7 @@ and leaves nothing, unless --keep leaves the bed running to look around in.`,
 		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.BinDir, "bin", ownDir(), "directory of mmmagent and mmmctl")
+	f.StringVar(&o.BinDir, "bin", ownDir(), "directory of mmmagent, mmmctl and mmmrouter")
 	f.StringVar(&o.Profile, "profile", "fast", "timing profile: fast (lease 1 s) or lan (2 s)")
 	f.BoolVar(&keep, "keep", false, "leave the bed running")
 	f.BoolVar(&noColor, "no-color", false, "plain lines, as when the output is no terminal")
@@ -204,5 +205,5 @@ Do something to it; the folder chaos/ has one script per fault:
   MMMLAB=%[2]s chaos/kill-mysqld db1
 End it:
   make demo-down, or %[2]s down
-`, env, me, "192.0.2.113", lab.AppUser, lab.AppPassword, lab.AppDatabase, filepath.Join(work, "log"))
+`, env, me, "192.0.2.170", lab.AppUser, lab.AppPassword, lab.AppDatabase, filepath.Join(work, "log"))
 }
