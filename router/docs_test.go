@@ -52,6 +52,9 @@ func TestThePageListsEveryMetric(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := len(metricRow.FindAll(got, -1)); n != 1 {
+		t.Fatalf("%s lists metrics in %d places, want one", routerPage, n)
+	}
 	want := metricRow.ReplaceAllString(string(got), strings.ReplaceAll(strings.Join(rows, ""), "$", "$$"))
 	if string(got) == want {
 		return
