@@ -24,6 +24,7 @@ type Cluster struct {
 
 	Routers      map[HostID]Entry[RouterReport] `json:"routers,omitempty"`      // live ones
 	RouterClaims map[netip.Addr]Entry[Claim]    `json:"routerClaims,omitempty"` // of their VIPs
+	Holds        map[string]Entry[RouterHold]   `json:"holds,omitempty"`        // by run of an mmmrouter; live ones
 }
 
 // Epoch is the number of the reign that runs, 0 when there is no writer.

@@ -393,8 +393,11 @@ var orders = map[string]func(*teller, []string) error{
 	"switchover": func(t *teller, args []string) error {
 		return t.w.order(OrderSwitchover, args[0], t.w.etcd.Writer.Rev)
 	},
-	"elect": func(t *teller, args []string) error { return t.w.order(OrderElect, args[0], 0) },
-	"init":  func(t *teller, args []string) error { return t.w.order(OrderInit, args[0], 0) },
+	// router NAME holds nothing|this|another: it says that it is there, and for which
+	// order it holds statements; router NAME gone: its lease has ended.
+	"router": func(t *teller, args []string) error { return t.w.router(args[0], args[len(args)-1]) },
+	"elect":  func(t *teller, args []string) error { return t.w.order(OrderElect, args[0], 0) },
+	"init":   func(t *teller, args []string) error { return t.w.order(OrderInit, args[0], 0) },
 	// failover HOST: the operator accepts to lose what is missing now.
 	"failover": func(t *teller, args []string) error { return t.w.failover(args[0]) },
 	// step STEP: the order is at that step.
@@ -420,5 +423,22 @@ func (w *world) order(kind OrderKind, target string, epoch Rev) error {
 	}
 	s := Switchover{Kind: kind, Target: target, Step: Asked, Epoch: epoch, Who: "alice", Asked: w.now, Deadline: w.now.Add(30 * time.Second)}
 	w.etcd.Switchover = Entry[Switchover]{Value: s, Rev: w.put()}
+	return nil
+}
+
+// router puts what a router says that it holds.
+func (w *world) router(name, what string) error {
+	orders := map[string]Rev{"nothing": 0, "this": w.etcd.Switchover.Rev, "another": 1}
+	order, says := orders[what]
+	w.etcd.Holds = maps.Clone(w.etcd.Holds)
+	switch {
+	case says:
+		w.etcd.Holds[name] = Entry[RouterHold]{Value: RouterHold{Name: name, Order: order}, Rev: w.put()}
+	case what == "gone":
+		w.put()
+		delete(w.etcd.Holds, name)
+	default:
+		return fmt.Errorf("a router holds nothing, this or another, or is gone; not %q", what)
+	}
 	return nil
 }

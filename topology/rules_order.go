@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -63,12 +64,24 @@ var orderRules = []Rule{
 		},
 	},
 	{
+		Name: "await-routers",
+		Doc:  "Planned switchover: the old writer goes on until every router holds new statements and the transactions of its clients have ended, for a second at most (R58).",
+		When: func(v *View) (string, bool) {
+			_, ok := v.mayDrain()
+			awaited := v.awaited()
+			return "waiting for routers that do not hold their clients' statements yet: " + strings.Join(awaited, ", "), ok && len(awaited) > 0
+		},
+	},
+	{
 		Name: "drain", Last: true,
 		Doc: "Planned switchover: the old writer drops its VIP and becomes read-only, and says where it stopped (R42).",
 		When: func(v *View) (string, bool) {
-			s, ok := v.draining()
-			return "the operator ordered the writer to " + s.Target + by(s.Who, s.Why), ok && s.Step == Asked && v.opened() && v.phase() == Ready &&
-				v.Failsafe.Left <= 0 // those who promised to keep still could not take over yet
+			s, ok := v.mayDrain()
+			why := "the operator ordered the writer to " + s.Target + by(s.Who, s.Why)
+			if late := v.Cluster.unheld(); len(late) > 0 {
+				why += "; routers that did not say in time that they hold their clients' statements: " + strings.Join(late, ", ")
+			}
+			return why, ok && len(v.awaited()) == 0
 		},
 		Then: func(v *View) []Action {
 			a := v.advance(Drain, Drained)

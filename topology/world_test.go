@@ -109,7 +109,7 @@ func newWorld() *world {
 	w := &world{now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), rows: map[string]EpochRow{}, acked: map[string]bool{}, asked: func(Cluster) {}, told: func(Verdict) {}, class: func(string) {}}
 	w.began = w.now
 	w.etcd = Cluster{Rev: 10, Intents: map[string]Entry[Intent]{}, Memories: map[string]Entry[Memory]{}, Rejoins: map[string]Entry[RejoinOrder]{}, Bids: map[HostID]Entry[Bid]{},
-		Claims: map[netip.Addr]Entry[Claim]{}, Pins: map[netip.Addr]Entry[Pin]{}, Tombstones: map[Rev]Entry[Tombstone]{}}
+		Claims: map[netip.Addr]Entry[Claim]{}, Pins: map[netip.Addr]Entry[Pin]{}, Tombstones: map[Rev]Entry[Tombstone]{}, Holds: map[string]Entry[RouterHold]{}}
 	spec := Spec{Cluster: "shop", ID: "cluster-1", Durability: Lossless,
 		Roles:    Roles{Writer: Role{VIPs: []netip.Addr{storyVIP(".113")}}, Reader: Role{VIPs: []netip.Addr{storyVIP(".111"), storyVIP(".112"), storyVIP(".114"), storyVIP(".115")}}},
 		Recovery: Recovery{AutoSetOnline: Duration(time.Minute), FlapCount: 3, FlapDuration: Duration(time.Hour)},

@@ -71,24 +71,37 @@ func troubles(t *testing.T, w *writes, from time.Time) (refused, unknown int) {
 	return refused, unknown
 }
 
+// longestPause is the longest time that one of the clients was not acknowledged.
+func longestPause(from time.Time, all ...*writes) time.Duration {
+	gap := time.Duration(0)
+	for _, w := range all {
+		for _, j := range w.journals {
+			gap = max(gap, j.LongestGap(from, time.Now()).Length())
+		}
+	}
+	return gap.Round(time.Millisecond)
+}
+
 func TestRouterTakesItsClientsAlongAtAPlannedSwitchover(t *testing.T) {
 	s := begin(t)
 	s.router()
-	w := s.clientsOf(routed, 10*time.Second, 8, time.Millisecond)
-	for range 3 {
+	at := load.Options{Address: routed.String(), Timeout: 10 * time.Second, Every: time.Millisecond}
+	single := s.start(8, at)
+	at.Transactions = true
+	several := s.start(8, at)
+	for range 5 {
 		_, other, epoch := s.writer()
 		began := time.Now()
 		s.order("switchover", "--to", other, "--reason", "test")
 		s.awaitWriter(epoch)
-		w.more(200)
-		gap := time.Duration(0)
-		for _, j := range w.journals {
-			gap = max(gap, j.LongestGap(began, time.Now()).Length())
-		}
-		refused, unknown := troubles(t, w, began)
-		t.Logf("to %s: longest pause of a client %s, %d refused, %d unknown", other, gap.Round(time.Millisecond), refused, unknown)
-		if refused > 0 || unknown > len(w.journals) {
-			t.Errorf("%d statements were refused, of %d the outcome is unknown", refused, unknown)
+		single.more(200)
+		several.more(200)
+		for what, w := range map[string]*writes{"statements": single, "transactions": several} {
+			refused, unknown := troubles(t, w, began)
+			t.Logf("to %s: longest pause of a client that writes single %s: %s, %d refused, %d unknown", other, what, longestPause(began, w), refused, unknown)
+			if refused+unknown > 0 {
+				t.Errorf("%d %s were refused, of %d the outcome is unknown", refused, what, unknown)
+			}
 		}
 		s.awaitAckers(3)
 	}
@@ -105,12 +118,8 @@ func TestRouterHoldsStatementsWhileAWriterIsElected(t *testing.T) {
 		s.must(s.KillMysqld(s.ctx, writer, true))
 		s.awaitWriter(epoch)
 		w.more(200)
-		gap := time.Duration(0)
-		for _, j := range w.journals {
-			gap = max(gap, j.LongestGap(began, time.Now()).Length())
-		}
 		refused, unknown := troubles(t, w, began)
-		t.Logf("%s killed: longest pause of a client %s, %d refused, %d unknown", writer, gap.Round(time.Millisecond), refused, unknown)
+		t.Logf("%s killed: longest pause of a client %s, %d refused, %d unknown", writer, longestPause(began, w), refused, unknown)
 		if refused > 0 {
 			t.Errorf("%d statements were refused", refused)
 		}

@@ -48,6 +48,12 @@ func (s *stage) clients(n int, every time.Duration) *writes {
 // clientsOf starts clients of another address, with another limit of an attempt.
 func (s *stage) clientsOf(address netip.AddrPort, limit time.Duration, n int, every time.Duration) *writes {
 	s.t.Helper()
+	return s.start(n, load.Options{Address: address.String(), Timeout: limit, Every: every})
+}
+
+// start starts so many clients of one kind; who and where they are is filled in.
+func (s *stage) start(n int, o load.Options) *writes {
+	s.t.Helper()
 	dialer, err := s.Dialer(lab.ClientHost)
 	s.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,10 +64,9 @@ func (s *stage) clientsOf(address netip.AddrPort, limit time.Duration, n int, ev
 		s.must(err)
 		w.journals = append(w.journals, journal)
 		w.done.Go(func() {
-			err := load.Run(ctx, load.Options{
-				Dial: dialer.DialContext, Address: address.String(), Timeout: limit,
-				User: lab.AppUser, Password: lab.AppPassword, Table: name, Every: every, Journal: journal,
-			})
+			o := o
+			o.Dial, o.User, o.Password, o.Table, o.Journal = dialer.DialContext, lab.AppUser, lab.AppPassword, name, journal
+			err := load.Run(ctx, o)
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.err = errors.Join(w.err, err)

@@ -26,6 +26,8 @@ type Options struct {
 	Every time.Duration
 	// Timeout limits one attempt, connecting included, 150 ms by default.
 	Timeout time.Duration
+	// Transactions makes each row three statements: BEGIN, INSERT, COMMIT.
+	Transactions bool
 	// Journal takes what happens and may be read meanwhile.
 	Journal *Journal
 }
@@ -120,7 +122,11 @@ func (w *writer) create(ctx context.Context) bool {
 func (w *writer) attempt(ctx context.Context, seq uint64) Attempt {
 	a := Attempt{Seq: seq, Start: time.Now()}
 	insert := fmt.Sprintf("INSERT INTO %s (client, seq, server) VALUES ('%s', %d, @@server_id)", w.o.Table, w.o.Journal.client, seq)
-	outcome, err := w.Exec(context.WithoutCancel(ctx), w.o.Timeout, insert)
+	statements := []string{insert}
+	if w.o.Transactions {
+		statements = []string{"BEGIN", insert, "COMMIT"}
+	}
+	outcome, err := w.Exec(context.WithoutCancel(ctx), w.o.Timeout, statements...)
 	a.End, a.Outcome = time.Now(), outcome
 	if err != nil {
 		a.Why = err.Error()

@@ -56,7 +56,11 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 	}
 	p := &parts{picker: pick.New(time.Now, rand.IntN), pool: backend.NewPool(poolSize, poolAge), holder: session.NewHolder(holdLimits(cfg))}
 	p.config.Store(&cfg)
-	p.follower = follow.New(follow.Options{Client: client, Log: log, MaxLag: cfg.Readers.MaxLag.D()})
+	var talk *session.Conversations
+	p.follower = follow.New(follow.Options{
+		Client: client, Log: log, MaxLag: cfg.Readers.MaxLag.D(),
+		Name: cfg.Name, Writing: func() (int, int) { return talk.Writing() },
+	})
 	if p.servers, err = serversTLS(cfg.Backend); err != nil {
 		return router.Options{}, err
 	}
@@ -67,7 +71,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 	if err != nil {
 		return router.Options{}, err
 	}
-	talk := session.New(session.Options{
+	talk = session.New(session.Options{
 		Log: log, Follow: p.follower, Picker: p.picker, Accounts: p.accounts, Keys: keys, Holder: p.holder, Pool: p.pool,
 		Servers: func() backend.TLS { return p.servers }, Rules: p.rules,
 	})

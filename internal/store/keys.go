@@ -80,6 +80,9 @@ var kinds = []kind{
 	{KeyDoc{Path: "router-vips/<vip>", Value: "topology.Claim", Writer: "the agent beside the router that serves the VIP", Leased: true, Guard: "absent; to give it up its revision",
 		About: "Which router's host answers for a router VIP."},
 		many(asVIP, func(c *topology.Cluster) *map[netip.Addr]topology.Entry[topology.Claim] { return &c.RouterClaims })},
+	{KeyDoc{Path: "holds/<run>", Value: "topology.RouterHold", Writer: "the mmmrouter", Leased: true, Guard: "absent, or on the own lease at its revision",
+		About: "Which mmmrouters carry clients, and for which planned switchover they hold statements back."},
+		many(asName, func(c *topology.Cluster) *map[string]topology.Entry[topology.RouterHold] { return &c.Holds })},
 	{KeyDoc{Path: "pins/<vip>", Value: "topology.Pin", Writer: "mmmctl", Guard: "its revision",
 		About: "Where the operator wants a VIP to be."},
 		many(asVIP, func(c *topology.Cluster) *map[netip.Addr]topology.Entry[topology.Pin] { return &c.Pins })},
@@ -130,6 +133,7 @@ func bidKey(id topology.HostID) string     { return "bids/" + string(id) }
 func readerKey(vip netip.Addr) string      { return "readers/" + vip.String() }
 func routerKey(id topology.HostID) string  { return "routers/" + string(id) }
 func routerVIPKey(vip netip.Addr) string   { return "router-vips/" + vip.String() }
+func holdKey(run string) string            { return "holds/" + run }
 func pinKey(vip netip.Addr) string         { return "pins/" + vip.String() }
 func tombKey(epoch topology.Rev) string    { return fmt.Sprintf("tombstones/%d", epoch) }
 func eventKey(ns int64, who string) string { return fmt.Sprintf("%s%019d-%s", eventsDir, ns, who) }

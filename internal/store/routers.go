@@ -48,3 +48,13 @@ func (b Beside) ClaimVIP(ctx context.Context, lease topology.LeaseID, vip netip.
 func (b Beside) ReleaseVIP(ctx context.Context, vip netip.Addr, rev topology.Rev) (topology.Rev, error) {
 	return b.drop(ctx, "release router VIP", routerVIPKey(vip), rev)
 }
+
+// PutHold says that this run of an mmmrouter is there and what it holds back, on
+// its own lease; the errors are those of PutReport.
+func (c *Client) PutHold(ctx context.Context, lease topology.LeaseID, run string, h topology.RouterHold) (topology.Rev, error) {
+	own, err := record(holdKey(run), lease, h)
+	if err != nil {
+		return 0, err
+	}
+	return c.overwrite(ctx, "say what the router holds", own)
+}

@@ -100,6 +100,7 @@ func newState(prefix string) *state {
 
 		Routers:      map[topology.HostID]topology.Entry[topology.RouterReport]{},
 		RouterClaims: map[netip.Addr]topology.Entry[topology.Claim]{},
+		Holds:        map[string]topology.Entry[topology.RouterHold]{},
 
 		Tombstones: map[topology.Rev]topology.Entry[topology.Tombstone]{},
 	}}

@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,12 @@ type Options struct {
 	Client *store.Client
 	Log    *slog.Logger
 	MaxLag time.Duration // see SetMaxLag
+
+	// Name is this router's, and Writing counts what it does on the writer for its
+	// clients: statements that run, and transactions that are open between two of
+	// them. Without Writing the cluster does not hear of this router.
+	Name    string
+	Writing func() (running, open int)
 }
 
 // Follower keeps the newest View. Its questions may be asked by many goroutines.
@@ -27,6 +34,7 @@ type Follower struct {
 	view  atomic.Pointer[View]
 	fresh atomic.Int64 // FreshUntil as time since born
 	lag   atomic.Int64 // most that a reader may be behind
+	over  atomic.Pointer[order]
 	born  time.Time
 
 	cluster topology.Cluster // the rest is Run's
@@ -62,6 +70,11 @@ func (f *Follower) Run(ctx context.Context) error {
 	watcher := f.opt.Client.NewWatcher()
 	watched := make(chan error, 1)
 	go func() { watched <- watcher.Run(ctx) }()
+	var heralding sync.WaitGroup
+	if f.opt.Writing != nil {
+		heralding.Go(func() { f.herald(ctx) })
+	}
+	defer heralding.Wait()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {

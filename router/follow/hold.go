@@ -9,10 +9,17 @@ import (
 // holdMost is how long an order holds writes that does not say how long it may take.
 const holdMost = 10 * time.Second
 
+// order tells one planned switchover from another, whatever step it is at.
+type order struct {
+	epoch topology.Rev
+	asked int64 // when it was given, in unix nanoseconds
+}
+
+func orderOf(s topology.Switchover) order { return order{s.Epoch, s.Asked.UnixNano()} }
+
 // hold remembers since when this router holds writes, and for which order (R58).
 type hold struct {
-	epoch topology.Rev
-	asked int64 // when the order was given, in unix nanoseconds; with epoch it tells orders apart
+	order order
 	since time.Time
 }
 
@@ -23,15 +30,14 @@ func (h *hold) limit(v *View, s topology.Switchover, now time.Time) {
 	if !v.Held {
 		return
 	}
-	asked := s.Asked.UnixNano()
-	if h.since.IsZero() || h.epoch != s.Epoch || h.asked != asked {
-		*h = hold{epoch: s.Epoch, asked: asked, since: now}
+	if h.since.IsZero() || h.order != orderOf(s) {
+		*h = hold{order: orderOf(s), since: now}
 	}
 	most := s.Deadline.Sub(s.Asked)
 	if s.Asked.IsZero() || most <= 0 {
 		most = holdMost
 	}
 	if now.Sub(h.since) >= most {
-		v.Held, v.Why = false, ""
+		v.Held, v.Why, v.asked = false, "", 0
 	}
 }

@@ -42,6 +42,9 @@ type View struct {
 
 	Excluded []Excluded // the other hosts but the writer, by name
 
+	order order        // for which it is Held
+	asked topology.Rev // revision of an order that waits for this router to hold; 0: none
+
 	next chan struct{}
 }
 
@@ -106,7 +109,10 @@ func (v *View) findWriter(c topology.Cluster) {
 	}
 	s := c.Switchover.Value
 	if v.Writer.Name != "" && c.Switchover.Present() && s.Kind == topology.OrderSwitchover && s.Step.Open() && s.Epoch == c.Writer.Rev {
-		v.Held, v.Why = true, "the writer is being moved to "+s.Target
+		v.Held, v.Why, v.order = true, "the writer is being moved to "+s.Target, orderOf(s)
+		if s.Step == topology.Asked {
+			v.asked = c.Switchover.Rev
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ func (s *Session) acquire(ctx context.Context, t route.Target) (*server, error) 
 func (s *Session) toWriter(ctx context.Context) (*server, error) {
 	view := s.opt.Follow.View()
 	if s.transaction == route.OnWriter && s.writer != nil {
+		if s.opt.Follow.Over(view) {
+			return nil, errLost
+		}
 		if int64(view.Epoch) == s.writer.conn.Target.Epoch && s.opt.Follow.Fresh() {
 			return s.writer, nil // also while a switchover waits for it to end
 		}
@@ -69,11 +72,9 @@ func (s *Session) toWriter(ctx context.Context) (*server, error) {
 		}
 		return nil, errLost
 	}
-	if !s.mayWrite(view) {
-		if err := s.hold(ctx, false); err != nil {
-			return nil, err
-		}
-		view = s.opt.Follow.View()
+	view, err := s.awaitWriter(ctx, view)
+	if err != nil {
+		return nil, err
 	}
 	if s.writer != nil && (!s.current() || s.writer.gone()) {
 		if s.pins != 0 {
@@ -85,6 +86,18 @@ func (s *Session) toWriter(ctx context.Context) (*server, error) {
 		return s.writer, s.catchUp(s.writer)
 	}
 	return s.dialUntil(ctx, view)
+}
+
+// awaitWriter holds the statement until a View allows it to be written, and returns
+// that View.
+func (s *Session) awaitWriter(ctx context.Context, view *follow.View) (*follow.View, error) {
+	for !s.mayWrite(view) {
+		if err := s.hold(ctx, false); err != nil {
+			return nil, err
+		}
+		view = s.opt.Follow.View() // once more: see Writing
+	}
+	return view, nil
 }
 
 // current reports whether the connection to the writer is of the newest epoch.
@@ -116,6 +129,7 @@ func (s *Session) hold(ctx context.Context, inside bool) error {
 		return s.mayWrite(v) || inside && v.Writer.Name != "" && s.opt.Follow.Fresh(), why, v.Next()
 	})
 	s.req.held += time.Since(began)
+	s.goOn()
 	return err
 }
 
@@ -134,10 +148,9 @@ func (s *Session) dialUntil(ctx context.Context, view *follow.View) (*server, er
 		case <-view.Next():
 		case <-time.After(20 * time.Millisecond):
 		}
-		if err := s.hold(ctx, false); err != nil {
+		if view, err = s.awaitWriter(ctx, s.opt.Follow.View()); err != nil {
 			return nil, err
 		}
-		view = s.opt.Follow.View()
 	}
 }
 

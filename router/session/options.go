@@ -29,6 +29,9 @@ type Follower interface {
 	View() *follow.View
 	// Fresh reports whether a write may begin by the newest View.
 	Fresh() bool
+	// Over reports whether a planned switchover, for which the View is held, waits no
+	// longer for the transactions that were open when it began.
+	Over(v *follow.View) bool
 }
 
 // WriterReads says when the writer is read from.

@@ -24,7 +24,42 @@ func (s *Session) enter(p router.Phase) {
 	if p == router.Idle {
 		s.running = nil
 		s.shown.InTransaction = s.transaction != route.NoTransaction
+		s.open = s.transaction == route.OnWriter
 	}
+}
+
+// goOn says that the statement is no longer held, or refused by a server, and looks
+// for one again.
+func (s *Session) goOn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.Phase, s.shown.Since, s.running = router.Running, time.Now(), nil
+}
+
+// Writing counts what is under way on the writer: statements, and transactions
+// between two of their statements. A statement counts before it looks whether it may
+// be sent. So when a View that holds is published, and this is asked after that, what
+// is not counted will see that View.
+func (c *Conversations) Writing() (running, open int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.sessions {
+		switch runs, within := s.writing(); {
+		case runs:
+			running++
+		case within:
+			open++
+		}
+	}
+	return running, open
+}
+
+// writing is what Writing counts of a session.
+func (s *Session) writing() (running, open bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	onReader := s.running != nil && s.running.reader
+	return s.shown.Phase == router.Running && !onReader, s.open
 }
 
 // State is what the session is doing.

@@ -21,10 +21,15 @@ type Conversations struct {
 	opt     Options
 	profile atomic.Pointer[wire.Greeting] // of the servers, as they last greeted
 	newest  atomic.Pointer[string]        // position of the last write of any session
+
+	mu       sync.Mutex
+	sessions map[*Session]struct{} // that are served
 }
 
 // New makes the Conversation of a router.
-func New(opt Options) *Conversations { return &Conversations{opt: opt} }
+func New(opt Options) *Conversations {
+	return &Conversations{opt: opt, sessions: map[*Session]struct{}{}}
+}
 
 // Open makes the session of a client.
 func (c *Conversations) Open(conn *net.TCPConn, info router.ClientInfo) router.Session {
@@ -62,6 +67,7 @@ type Session struct {
 	mu      sync.Mutex // for what others ask for
 	shown   router.State
 	running *server         // what a statement runs on
+	open    bool            // it is in a transaction on the writer, or was when it was last idle
 	main    *server         // its writer, as others see it
 	goodbye *router.Refusal // end at the next idle moment
 	closing *router.Refusal // end now
@@ -95,6 +101,8 @@ func (s *Session) Serve(ctx context.Context) error {
 	s.mu.Lock()
 	s.wake = wake
 	s.mu.Unlock()
+	s.all.serves(s)
+	defer s.all.served(s)
 	stop := context.AfterFunc(ctx, func() { _ = s.client.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	defer s.hangUp()
@@ -102,6 +110,18 @@ func (s *Session) Serve(ctx context.Context) error {
 		return ended(err)
 	}
 	return ended(s.converse(ctx))
+}
+
+func (c *Conversations) serves(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions[s] = struct{}{}
+}
+
+func (c *Conversations) served(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sessions, s)
 }
 
 // ended is the error of Serve: none for a client that left as clients leave.

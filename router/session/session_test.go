@@ -31,10 +31,13 @@ import (
 type world struct {
 	view  atomic.Pointer[follow.View]
 	stale atomic.Bool
+	over  atomic.Bool
 }
 
 func (w *world) View() *follow.View { return w.view.Load() }
 func (w *world) Fresh() bool        { return !w.stale.Load() }
+
+func (w *world) Over(v *follow.View) bool { return v.Held && w.over.Load() }
 
 func (w *world) set(v follow.View) {
 	old := w.view.Swap(follow.NewView(v))

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -212,6 +213,82 @@ func TestPlannedMoveLetsATransactionEnd(t *testing.T) {
 	if got := r.count("db2", "SELECT COUNT(*) FROM app.t WHERE a IN ('y', 'z')"); got != 2 {
 		t.Errorf("%d of 2 rows", got)
 	}
+}
+
+func TestTransactionThatAPlannedMoveDoesNotWaitForIsRetryable(t *testing.T) {
+	r := newRig(t, 1)
+	db := r.client("")
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("INSERT INTO t (a) VALUES ('too long')"); err != nil {
+		t.Fatal(err)
+	}
+	v := r.view()
+	v.Held, v.Why = true, "the writer is being moved to db2"
+	r.world.over.Store(true)
+	r.world.set(v)
+	if err := tx.Commit(); code(err) != 1213 {
+		t.Fatalf("COMMIT: %v, want 1213", err)
+	}
+	held := make(chan error, 1)
+	go func() { _, err := db.Exec("INSERT INTO t (a) VALUES ('again')"); held <- err }()
+	r.until("the next write is held", func() bool { n, _ := r.all.opt.Holder.Waiting(); return n == 1 })
+	r.promote()
+	if err := <-held; err != nil {
+		t.Fatal(err)
+	}
+	if got := r.count("db1", "SELECT COUNT(*) FROM app.t WHERE a='too long'"); got != 0 {
+		t.Error("the transaction was committed after all")
+	}
+}
+
+func TestWhatIsUnderWayOnTheWriterIsCounted(t *testing.T) {
+	r := newRig(t, 1)
+	count := func(what string, running, open int) {
+		t.Helper()
+		r.until(fmt.Sprintf("%s: %d running, %d open", what, running, open), func() bool {
+			a, b := r.all.Writing()
+			return a == running && b == open
+		})
+	}
+	db, other := r.client(""), r.client("")
+	r.exec(db, "INSERT INTO t (a) VALUES ('x')")
+	r.text(other, "SELECT COUNT(*) FROM t")
+	count("two idle clients", 0, 0)
+	var wait sync.WaitGroup
+	wait.Go(func() { r.text(other, "SELECT SLEEP(1) FROM t LIMIT 1") })
+	r.until("a reader reads", func() bool {
+		return r.count("db2", "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%'") == 1
+	})
+	count("a reader reads", 0, 0)
+	wait.Wait()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count("a transaction", 0, 1)
+	wait.Go(func() { _, _ = tx.Exec("INSERT INTO t (a) SELECT SLEEP(1)") })
+	count("it writes", 1, 0)
+	wait.Wait()
+	count("it rests", 0, 1)
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	count("it has ended", 0, 0)
+	v := r.view()
+	v.Held, v.Why = true, "the writer is being moved to db2"
+	r.world.set(v)
+	wait.Go(func() { r.exec(db, "INSERT INTO t (a) VALUES ('y')") })
+	r.until("a write is held", func() bool { n, _ := r.all.opt.Holder.Waiting(); return n == 1 })
+	count("held", 0, 0)
+	r.caughtUp()
+	r.promote()
+	wait.Wait()
+	count("released", 0, 0)
+	_, _ = db.Close(), other.Close()
+	r.until("nobody is left", func() bool { r.all.mu.Lock(); defer r.all.mu.Unlock(); return len(r.all.sessions) == 0 })
 }
 
 func TestReaderThatDiesIsReplaced(t *testing.T) {

@@ -191,6 +191,7 @@ func (s *Session) run() {
 		if !s.exchange(srv) {
 			return
 		}
+		s.goOn() // it is no longer on that server
 	}
 }
 
