@@ -31,9 +31,7 @@ const (
 // notBuilt are the rules that nothing keeps yet, each with the cause.
 var notBuilt = map[string]string{
 	"R26": "not built: MariaDB waits for exactly one acknowledgement",
-	"R56": "not built yet: router",
 	"R57": "not built yet: router",
-	"R58": "not built yet: router",
 	"R59": "not built yet: router",
 }
 

@@ -15,6 +15,7 @@
 //	clients.go      who writes, and what they were told
 //	faults.go       what befalls the cluster, planned per seed
 //	disasters.go    what befalls all hosts at once
+//	routers.go      what routers say while a switchover waits for them
 //	failsafe.go     promises between hosts while etcd is away
 //	alone.go        a writer that goes on without anybody to acknowledge
 //	checks.go       what must never be

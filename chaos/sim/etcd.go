@@ -41,7 +41,8 @@ func newEtcd(w *world) *etcd {
 	e := &etcd{w: w, keys: map[string]kv{}, leases: map[topology.LeaseID]*lease{}, next: 1000}
 	e.cluster = topology.Cluster{Rev: 10, Intents: map[string]topology.Entry[topology.Intent]{}, Memories: map[string]topology.Entry[topology.Memory]{},
 		Hosts: map[topology.HostID]topology.Entry[topology.Report]{}, Bids: map[topology.HostID]topology.Entry[topology.Bid]{},
-		Claims: map[netip.Addr]topology.Entry[topology.Claim]{}, Pins: map[netip.Addr]topology.Entry[topology.Pin]{}, Rejoins: map[string]topology.Entry[topology.RejoinOrder]{}, Tombstones: map[topology.Rev]topology.Entry[topology.Tombstone]{}}
+		Claims: map[netip.Addr]topology.Entry[topology.Claim]{}, Pins: map[netip.Addr]topology.Entry[topology.Pin]{}, Rejoins: map[string]topology.Entry[topology.RejoinOrder]{}, Tombstones: map[topology.Rev]topology.Entry[topology.Tombstone]{},
+		Holds: map[string]topology.Entry[topology.RouterHold]{}}
 	return e
 }
 
@@ -163,6 +164,8 @@ func (e *etcd) show(key string, v kv) {
 		epoch, _ := strconv.ParseInt(rest, 10, 64) //nolint:errcheck // tombKey has written it
 		showIn(&c.Tombstones, topology.Rev(epoch), v)
 		e.w.checks.gaveUp(c.Tombstones[topology.Rev(epoch)])
+	case "holds":
+		showIn(&c.Holds, rest, v)
 	case "pins":
 		showIn(&c.Pins, netip.MustParseAddr(rest), v)
 	default:

@@ -100,6 +100,7 @@ func (w *world) run(o Options, out *Outcome) {
 			w.checks.violated("no needless failover", "%s on a host that was not the writer, at %.3f, and epoch %d became %d", single, began.Seconds(), epoch, w.etcd.cluster.Writer.Rev)
 			return
 		}
+		w.checks.waited(single)
 		if single != "" {
 			w.faults.gaps[single] = max(w.faults.gaps[single], worst)
 		}

@@ -21,6 +21,7 @@ type world struct {
 	clients   clients
 	checks    checks
 	faults    faults
+	routers   *routers
 	calm      bool // no fault for a while, before and after
 	telling   bool
 	lines     []string
@@ -51,6 +52,7 @@ func newWorld(seed uint64, telling bool) *world {
 		w.spec.Hosts = append(w.spec.Hosts, topology.HostSpec{Name: h.name, Address: h.address, Mode: mode, Priority: n + 1, Weight: 1, Port: 3306, ReplicationPort: listenerPort})
 	}
 	w.etcd.take(change{guards: []guard{{"spec", 0}}, puts: []put{{"spec", w.spec, 0}}})
+	w.routers = newRouters(w, seed)
 	for _, h := range w.hosts {
 		w.after(w.between(0, 200*time.Millisecond), nil, h.db.start)
 		w.after(w.between(200*time.Millisecond, 500*time.Millisecond), nil, h.agent.start)
@@ -88,8 +90,11 @@ func (w *world) order(kind topology.OrderKind, target string) {
 	}
 	asked := wall(time.Hour + w.now)
 	w.story("operator: %s %s", kind, target)
-	w.etcd.take(change{guards: []guard{{"switchover", c.Switchover.Rev}}, puts: []put{{"switchover", topology.Switchover{Kind: kind, Target: target,
+	took := w.etcd.take(change{guards: []guard{{"switchover", c.Switchover.Rev}}, puts: []put{{"switchover", topology.Switchover{Kind: kind, Target: target,
 		Step: topology.Asked, Epoch: c.Writer.Rev, Asked: asked, Deadline: asked.Add(10 * time.Second)}, 0}}})
+	if kind == topology.OrderSwitchover {
+		w.routers.asked(took.rev)
+	}
 }
 
 // acceptLoss is what an operator does when nobody can prove anything and all that
