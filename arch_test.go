@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"chaos/demo":  {"chaos/lab", "chaos/load"},
 	"chaos/bench": {"chaos/lab", "chaos/load"},
 	"chaos/price": {"chaos/lab"},
-	"chaos/toll":  {"chaos/lab", "internal/store", "topology", "router/auth", "router/backend", "router/wire"},
+	"chaos/toll":  {"chaos/lab", "internal/store", "topology", "router/auth", "router/wire"},
 	"chaos/check": {"chaos/history"},
 	"chaos/sim":   {"agent/step", "election", "topology", "topology/gtid"},
 

@@ -58,7 +58,7 @@ func cannotCount(ctx context.Context) string {
 
 // counted is how many point selects each of eight clients makes while system calls
 // or allocations are counted: what the proxy does besides is little beside them.
-const counted = 4000
+const counted = 10000
 
 // selects makes a number of point selects with every client of a crowd.
 func (c *crowd) selects(n int) error {

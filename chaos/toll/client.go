@@ -1,22 +1,18 @@
 package toll
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"net"
 	"sync/atomic"
-	"time"
 
-	"github.com/mmm-ha/mmm/router/auth"
-	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/wire"
 )
 
 // client is a connection that sends packets which are ready to be sent and looks for
 // nothing but the end of the answer: what it costs itself is little.
 type client struct {
-	conn   *backend.Conn
+	conn   net.Conn
 	walker wire.Walker
 	in     []byte
 	have   int // bytes of in that hold something
@@ -31,20 +27,6 @@ type client struct {
 
 // buffer is as big as what a client reads of a big answer at once.
 const buffer = 64 << 10
-
-// capabilities are those of an ordinary driver.
-const capabilities = wire.LongPassword | wire.LongFlag | wire.ConnectWithDB | wire.Protocol41 | wire.Transactions | wire.SecureConnection |
-	wire.MultiResults | wire.PSMultiResults | wire.PluginAuth | wire.DeprecateEOF
-
-// connect logs in.
-func connect(ctx context.Context, a netip.AddrPort) (*client, error) {
-	conn, err := backend.Dial(ctx, backend.Target{Name: a.String(), Address: a},
-		backend.Who{User: user, Schema: schema, Charset: 45, Capabilities: capabilities}, auth.ClearSecret(password), backend.TLS{Mode: backend.TLSOff})
-	if err != nil {
-		return nil, err
-	}
-	return &client{conn: conn, in: make([]byte, buffer), chance: uint64(time.Now().UnixNano()) | 1}, nil
-}
 
 // idle frees what a connection needs only while it is used.
 func (c *client) idle() { c.in, c.out = nil, nil }
@@ -82,7 +64,7 @@ func (c *client) roundTrip() error {
 	if _, err := c.conn.Write(c.out); err != nil {
 		return err
 	}
-	c.walker.Start(wire.Command(c.out[wire.HeaderSize]), c.conn.Capabilities)
+	c.walker.Start(wire.Command(c.out[wire.HeaderSize]), capabilities)
 	c.have = 0
 	for {
 		n, err := c.conn.Read(c.in[c.have:])
@@ -124,7 +106,7 @@ func (c *client) walk() (over bool, err error) {
 		at += len(c.walker.Packet)
 		if event == wire.End || c.walker.Over() {
 			if c.walker.Broken {
-				return true, fmt.Errorf("%s sent what is no answer", c.conn.Target.Name)
+				return true, fmt.Errorf("%s sent what is no answer", c.conn.RemoteAddr())
 			}
 			return true, nil
 		}

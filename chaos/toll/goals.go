@@ -11,8 +11,12 @@ type Goal struct {
 	Met   bool    `json:"met"`
 }
 
-// rounding is what a count may be off by: the proxy does a little besides.
-const rounding = 0.02
+// What a count may be off by: the proxy does a little besides. What it allocates then
+// is not the same from one second to the next.
+const (
+	rounding = 0.02
+	besides  = 0.05
+)
 
 // goals holds the result against the goals; one that was not measured is left out.
 func (r *Result) goals() []Goal {
@@ -41,7 +45,7 @@ func (r *Result) goals() []Goal {
 		add("reads and writes for a point select, 8 clients", c.Read+c.Write, 4, rounding, "")
 		add("all system calls for a point select, 8 clients", c.All, 5, 0, "")
 		add("CPU in user mode for a point select, 8 clients", c.User, 3.2, 0, "us")
-		add("allocations for a point select, 8 clients", c.Allocations, 0, rounding, "")
+		add("allocations for a point select, 8 clients", c.Allocations, 0, besides, "")
 	}
 	for _, i := range ours.Idle {
 		if i.Sessions == held {

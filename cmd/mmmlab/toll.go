@@ -45,6 +45,7 @@ the table says which goals are met. A quick look: --rounds 2 --each 200ms.`,
 	f.DurationVar(&o.Each, "each", 500*time.Millisecond, "how long one cell counts in one round")
 	f.IntSliceVar(&o.Clients, "clients", []int{1, 8, 64}, "how many clients at once")
 	f.IntSliceVar(&o.Sessions, "sessions", []int{1000, 10000}, "how many idle sessions the memory is looked at with")
+	f.BoolVar(&o.Free, "free", false, "bind nothing to a core")
 	only := f.StringSlice("only", nil, "loads to measure; default: all")
 	f.StringVar(&out, "out", "docs/benchmarks", "folder of the results")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
