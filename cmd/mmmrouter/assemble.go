@@ -30,6 +30,7 @@ import (
 // parts are what a router is made of, and the configuration that counts now.
 type parts struct {
 	config   atomic.Pointer[router.Config]
+	ruled    atomic.Pointer[session.Rules] // what it says to sessions
 	follower *follow.Follower
 	picker   *pick.Picker
 	holder   *session.Holder
@@ -55,7 +56,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 		return router.Options{}, err
 	}
 	p := &parts{picker: pick.New(time.Now, rand.IntN), pool: backend.NewPool(poolSize, poolAge), holder: session.NewHolder(holdLimits(cfg))}
-	p.config.Store(&cfg)
+	p.use(cfg)
 	var talk *session.Conversations
 	p.follower = follow.New(follow.Options{
 		Client: client, Log: log, MaxLag: cfg.Readers.MaxLag.D(),
@@ -109,7 +110,7 @@ func normal(sql []byte, mode uint8) string {
 }
 
 func (p *parts) reloaded(cfg router.Config) {
-	p.config.Store(&cfg)
+	p.use(cfg)
 	p.holder.SetLimits(holdLimits(cfg))
 	p.follower.SetMaxLag(cfg.Readers.MaxLag.D())
 }
@@ -122,14 +123,17 @@ var writerReads = map[router.WriterReads]session.WriterReads{
 	router.WriterNever: session.Never, router.WriterFallback: session.IfNoReader, router.WriterAlways: session.AlwaysToo,
 }
 
-// rules are what the configuration says now.
-func (p *parts) rules() session.Rules {
-	cfg := p.config.Load()
-	return session.Rules{
+// use makes a configuration the one that counts.
+func (p *parts) use(cfg router.Config) {
+	p.config.Store(&cfg)
+	p.ruled.Store(&session.Rules{
 		Writer: writerReads[cfg.Readers.Writer], OwnReads: cfg.Consistency == router.ConsistencySession,
 		AllReads: cfg.Consistency == router.ConsistencyGlobal,
-	}
+	})
 }
+
+// rules are what the configuration says now; every read asks.
+func (p *parts) rules() session.Rules { return *p.ruled.Load() }
 
 // loader reads users from the file, or from the writer.
 func (p *parts) loader(cfg router.Config, log *slog.Logger) (*auth.Loader, error) {

@@ -76,7 +76,7 @@ func (s *Session) toWriter(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.writer != nil && (!s.current() || s.writer.gone()) {
+	if s.writer != nil && (!s.current() || s.writer.gone(s.req.now())) {
 		if s.pins != 0 {
 			return nil, errLost
 		}
@@ -243,8 +243,8 @@ func (s *Session) dropReader() {
 
 // gone reports whether the server has closed a connection on which nothing was said
 // for a while.
-func (srv *server) gone() bool {
-	if time.Since(srv.used) < doubtAfter || srv.link.raw == nil {
+func (srv *server) gone(now time.Time) bool {
+	if now.Sub(srv.used) < doubtAfter || srv.link.raw == nil {
 		return false
 	}
 	closed := false

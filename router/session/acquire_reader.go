@@ -31,7 +31,7 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 		return nil, fmt.Errorf("%w: %s", errNoReader, s.alone)
 	}
 	view := s.opt.Follow.View()
-	if s.reader != nil && (!s.stillReader(view) || s.reader.gone()) {
+	if s.reader != nil && (!s.stillReader(view) || s.reader.gone(s.req.now())) {
 		s.dropReader()
 	}
 	for range readerTries {

@@ -110,8 +110,8 @@ func (s *Session) toClient(srv *server, e wire.Event, packet []byte) int {
 
 // finished ends the request.
 func (s *Session) finished(srv *server, code uint16) {
-	srv.used = time.Now()
-	srv.load.End(srv.used.Sub(s.req.began))
+	srv.used = s.req.end()
+	srv.load.End(s.req.over())
 	srv.link.long = false
 	srv.link.idle()
 	s.last = srv

@@ -52,7 +52,7 @@ func (s *Session) after(srv *server, status wire.Status) {
 	if s.transaction == route.NoTransaction && (was != route.NoTransaction || c.Kind == route.Write) {
 		s.next = false
 	}
-	if !srv.reader || modes[s.info.Mode] == route.ReaderOnly {
+	if !srv.reader || s.listen == route.ReaderOnly {
 		s.status = status
 	} else {
 		s.status = s.status&wire.Autocommit | status&^wire.Autocommit
@@ -61,7 +61,7 @@ func (s *Session) after(srv *server, status wire.Status) {
 		s.next = true
 	}
 	pins := (s.pins | c.Pins) &^ c.Frees
-	if srv.reader && modes[s.info.Mode] != route.ReaderOnly {
+	if srv.reader && s.listen != route.ReaderOnly {
 		pins = s.pins
 	}
 	if pins != s.pins {

@@ -14,10 +14,19 @@ import (
 // What others ask of a session while it runs.
 
 // enter says what the session does from now on.
-func (s *Session) enter(p router.Phase) {
+func (s *Session) enter(p router.Phase) { s.enterAt(p, time.Now()) }
+
+// enterAt says what the session does since a moment that is now, and was read from
+// the clock already: a statement reads it twice and no more.
+func (s *Session) enterAt(p router.Phase, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shown.Phase, s.shown.Since = p, time.Now()
+	s.entered(p, now)
+}
+
+// entered is enterAt with mu held.
+func (s *Session) entered(p router.Phase, now time.Time) {
+	s.shown.Phase, s.shown.Since = p, now
 	if p == router.Running {
 		s.shown.Statements++
 	}
@@ -26,6 +35,24 @@ func (s *Session) enter(p router.Phase) {
 		s.shown.InTransaction = s.transaction != route.NoTransaction
 		s.open = s.transaction == route.OnWriter
 	}
+}
+
+// rest says that the session is idle since a moment, and returns why it must end
+// now, if it must.
+func (s *Session) rest(now time.Time) *router.Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entered(router.Idle, now)
+	return s.told()
+}
+
+// told is why the session must end, if somebody has told it to and it may now; with
+// mu held.
+func (s *Session) told() *router.Refusal {
+	if s.closing == nil && s.transaction == route.NoTransaction {
+		return s.goodbye
+	}
+	return s.closing
 }
 
 // goOn says that the statement is no longer held, or refused by a server, and looks

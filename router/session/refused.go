@@ -40,7 +40,7 @@ func (s *Session) refused(srv *server, packet []byte) refusalKind {
 	readOnly := err == nil && (e.Code == errReadOnlyMySQL || e.Code == errReadOnly &&
 		(strings.Contains(e.Message, "read-only") || strings.Contains(e.Message, "read_only")))
 	switch {
-	case !readOnly || modes[s.info.Mode] == route.ReaderOnly || s.transaction == route.OnReader:
+	case !readOnly || s.listen == route.ReaderOnly || s.transaction == route.OnReader:
 		return final
 	case srv.reader:
 		return elsewhere

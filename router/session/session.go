@@ -33,7 +33,7 @@ func New(opt Options) *Conversations {
 
 // Open makes the session of a client.
 func (c *Conversations) Open(conn *net.TCPConn, info router.ClientInfo) router.Session {
-	s := &Session{opt: &c.opt, all: c, info: info, client: newLink(conn), statements: map[uint32]*statement{}, state: state{status: wire.Autocommit}}
+	s := &Session{opt: &c.opt, all: c, info: info, listen: modes[info.Mode], client: newLink(conn), statements: map[uint32]*statement{}, state: state{status: wire.Autocommit}}
 	s.enter(router.LoggingIn)
 	return s
 }
@@ -43,6 +43,7 @@ type Session struct {
 	opt    *Options
 	all    *Conversations
 	info   router.ClientInfo
+	listen route.Mode // of the listener
 	client *link
 	ctx    context.Context //nolint:containedctx // of Serve: turn is called by the poller, with nothing
 
@@ -168,11 +169,13 @@ func isTimeout(err error) bool {
 // parting ends an idle session that was told to end: it says why to the client.
 func (s *Session) parting() error {
 	s.mu.Lock()
-	why := s.closing
-	if why == nil && s.transaction == route.NoTransaction {
-		why = s.goodbye
-	}
+	why := s.told()
 	s.mu.Unlock()
+	return s.part(why)
+}
+
+// part says why to the client, and ends the session; nil: it goes on.
+func (s *Session) part(why *router.Refusal) error {
 	if why == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 
+	"github.com/mmm-ha/mmm/router/lexer"
 	"github.com/mmm-ha/mmm/router/route"
 	"github.com/mmm-ha/mmm/router/wire"
 )
@@ -18,6 +19,17 @@ type statement struct {
 	class  route.Class
 	params uint16
 	types  []byte // of the parameters, as last sent
+
+	digest uint64 // in that mode; 0: not reckoned yet
+	mode   lexer.Mode
+}
+
+// digestIn is the digest of the text in a mode.
+func (st *statement) digestIn(m lexer.Mode) uint64 {
+	if st.digest == 0 || st.mode != m {
+		st.digest, st.mode = lexer.Digest(st.sql, m), m
+	}
+	return st.digest
 }
 
 // prepare is COM_STMT_PREPARE. The text is prepared where it would most likely

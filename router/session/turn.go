@@ -21,6 +21,7 @@ type request struct {
 
 	why     string
 	began   time.Time
+	took    time.Duration // until its answer was over; 0: that is not known yet
 	held    time.Duration
 	retried bool // a reader refused it first
 	sent    int  // bytes of the answer
@@ -32,6 +33,20 @@ type request struct {
 // payload is the packet without the header of its first part.
 func (r *request) payload() []byte { return r.packet[wire.HeaderSize:] }
 
+// now is a moment not long ago, without a look at the clock.
+func (r *request) now() time.Time { return r.began.Add(r.held) }
+
+// over reads the clock, once, at the end of the answer.
+func (r *request) over() time.Duration {
+	if r.took == 0 {
+		r.took = max(time.Since(r.began), 1)
+	}
+	return r.took
+}
+
+// end is when the answer was over.
+func (r *request) end() time.Time { return r.began.Add(r.over()) }
+
 // turn works on every command that is whole in the inbox. It is false when the
 // conversation must leave the poller.
 func (s *Session) turn() bool {
@@ -41,15 +56,15 @@ func (s *Session) turn() bool {
 			return true
 		}
 		s.req = request{packet: packet, command: wire.Command(packet[wire.HeaderSize]), began: time.Now()}
-		s.enter(router.Running)
+		s.enterAt(router.Running, s.req.began)
 		s.command()
 		s.client.used(len(packet))
 		if s.leave != nil {
 			return false
 		}
-		s.enter(router.Idle)
+		why := s.rest(s.req.end())
 		if s.ended == nil {
-			s.ended = s.parting()
+			s.ended = s.part(why)
 		}
 		if s.ended != nil {
 			return false
@@ -159,7 +174,7 @@ func (s *Session) simple(c route.Class) {
 // situation is the session as route wants it.
 func (s *Session) situation() route.Session {
 	return route.Session{
-		Mode: modes[s.info.Mode], Transaction: s.transaction, Autocommit: s.status.Has(wire.Autocommit),
+		Mode: s.listen, Transaction: s.transaction, Autocommit: s.status.Has(wire.Autocommit),
 		Strict: s.strict || s.next, Pins: s.pins,
 	}
 }
@@ -224,12 +239,16 @@ func (s *Session) tally(t tally.Target, host string, code uint16) {
 	}
 	s.info.Counts.Bytes(len(r.packet), r.sent)
 	mode, digest := s.mode(), uint64(0)
-	if s.info.Board.Digests != nil && len(r.sql) > 0 {
+	switch {
+	case s.info.Board.Digests == nil || len(r.sql) == 0:
+	case r.stmt != nil:
+		digest = r.stmt.digestIn(mode)
+	default:
 		digest = lexer.Digest(r.sql, mode)
 	}
 	s.info.Board.Ended(s.info.Counts, &tally.Statement{
 		Digest: digest, Mode: uint8(mode),
 		Session: s.info.ID, User: s.who.User, Schema: s.schema, SQL: r.sql, Target: t, Host: host, Why: r.why,
-		Took: time.Since(r.began), Held: r.held, Code: code, Retried: r.retried,
+		Took: r.over(), At: r.end(), Held: r.held, Code: code, Retried: r.retried,
 	})
 }

@@ -15,9 +15,18 @@ type Statement struct {
 	Host    string // the server that answered
 	Why     string // why it went there, one sentence
 	Took    time.Duration
+	At      time.Time     // when it ended; zero: now
 	Held    time.Duration // of Took: how long it waited for a writer
 	Code    uint16        // the error it ended with; 0: none
 	Retried bool          // a reader refused it first
+}
+
+// ended is when it ended.
+func (s *Statement) ended() time.Time {
+	if s.At.IsZero() {
+		return time.Now()
+	}
+	return s.At
 }
 
 // Board is where ended statements are brought. A zero Board counts and nothing else.

@@ -56,7 +56,7 @@ func (d *Digests) seen(s *Statement) bool {
 	defer shard.mu.Unlock()
 	kind := shard.kinds[s.Digest]
 	if kind != nil {
-		kind.add(s, time.Now())
+		kind.add(s, s.ended())
 	}
 	return kind != nil
 }
@@ -66,7 +66,7 @@ func (d *Digests) learn(s *Statement, text string) {
 	if len(text) > longestDigest {
 		text = text[:longestDigest] + "…"
 	}
-	now := time.Now()
+	now := s.ended()
 	shard := &d.shard[s.Digest%shards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
