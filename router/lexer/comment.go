@@ -130,7 +130,7 @@ func modifier(word []byte) bool {
 // noted keeps the comments between two tokens as one piece.
 func (s *Scanner) noted(begin int) {
 	if s.Comment == nil {
-		s.first = begin
+		s.begun = begin
 	}
-	s.Comment = s.sql[s.first:s.at]
+	s.Comment = s.sql[s.begun:s.at]
 }

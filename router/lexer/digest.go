@@ -18,11 +18,14 @@ func Digest(sql []byte, m Mode) uint64 {
 	d.scan.Reset(sql[:min(len(sql), digestLimit)], m)
 	hash := uint64(fnvBegin)
 	for t, more := d.next(); more; t, more = d.next() {
-		for _, c := range t.Text {
-			if t.Kind == Word && c >= 'A' && c <= 'Z' {
-				c |= 0x20
+		if t.Kind == Word {
+			for _, c := range t.Text {
+				hash = (hash ^ uint64(lower[c])) * fnvPrime
 			}
-			hash = (hash ^ uint64(c)) * fnvPrime
+		} else {
+			for _, c := range t.Text {
+				hash = (hash ^ uint64(c)) * fnvPrime
+			}
 		}
 		hash = (hash ^ uint64(' ')) * fnvPrime
 	}
@@ -51,9 +54,22 @@ func tight(a, b Token) bool {
 	return b.Is(',') || b.Is(')') || b.Is('.') || b.Is(';') || a.Is('(') || a.Is('.') || b.Is('(') && a.Kind == Word
 }
 
+// lower takes the case from a letter of ASCII.
+var lower = func() (all [256]byte) {
+	for i := range all {
+		all[i] = byte(i)
+		if i >= 'A' && i <= 'Z' {
+			all[i] |= 0x20
+		}
+	}
+	return all
+}()
+
 // digester walks over a text with its literals taken out.
 type digester struct {
 	scan  Scanner
+	ahead Token // read already, when it is any
+	holds bool  // it is
 	over  bool
 	value bool // the last token that was given out was a literal or a list of them
 }
@@ -71,7 +87,7 @@ func (d *digester) next() (Token, bool) {
 	if d.value {
 		d.skipMore()
 	}
-	t := d.scan.Next()
+	t := d.token()
 	d.value = false
 	switch {
 	case t.Kind == End:
@@ -113,20 +129,31 @@ func (d *digester) list() bool {
 	}
 }
 
+// token is the next one, as it stands in the text.
+func (d *digester) token() Token {
+	if d.holds {
+		d.holds = false
+		return d.ahead
+	}
+	return d.scan.Next()
+}
+
 // skipMore goes over ", 2, (3)" after a literal or a list of them.
 func (d *digester) skipMore() {
 	for {
-		ahead := digester{scan: d.scan}
-		if !ahead.scan.Next().Is(',') {
+		d.ahead, d.holds = d.token(), true
+		if !d.ahead.Is(',') {
 			return
 		}
-		t := ahead.scan.Next()
+		behind := d.scan // the comma
+		t := d.scan.Next()
 		for t.Is('-') || t.Is('+') {
-			t = ahead.scan.Next()
+			t = d.scan.Next()
 		}
-		if !literal(t) && (!t.Is('(') || !ahead.list()) {
+		if !literal(t) && (!t.Is('(') || !d.list()) {
+			d.scan = behind
 			return
 		}
-		d.scan = ahead.scan
+		d.holds = false
 	}
 }

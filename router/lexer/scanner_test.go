@@ -79,10 +79,10 @@ func FuzzScanner(f *testing.F) {
 				}
 				return
 			}
-			if len(tok.Text) == 0 || tok.At < end || sql[tok.At:tok.At+len(tok.Text)] != string(tok.Text) {
+			if len(tok.Text) == 0 || int(tok.At) < end || sql[tok.At:int(tok.At)+len(tok.Text)] != string(tok.Text) {
 				t.Fatalf("%q does not stand at %d, or overlaps what ended at %d", tok.Text, tok.At, end)
 			}
-			end = tok.At + len(tok.Text)
+			end = int(tok.At) + len(tok.Text)
 		}
 	})
 }

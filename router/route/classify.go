@@ -131,10 +131,7 @@ func (t *text) step() {
 		t.member = true
 		return
 	}
-	if n := len(t.now.Text); n <= longestWord && lengths[t.now.Text[0]&31]>>n&1 != 0 {
-		var buf [longestWord]byte
-		t.word = words[string(upper(&buf, t.now.Text))]
-	}
+	t.word = keywordOf(t.now.Text)
 }
 
 // next steps and returns the keyword that comes then.
@@ -148,16 +145,12 @@ func (t *text) peekIs(w string) bool { return is(t.ahead, w) }
 
 // is reports whether a token is that word, in capitals.
 func is(tok lexer.Token, w string) bool {
-	if tok.Kind != lexer.Word || len(tok.Text) != len(w) {
-		return false
-	}
-	var buf [longestWord]byte
-	return string(upper(&buf, tok.Text)) == w
+	return tok.Kind == lexer.Word && len(tok.Text) == len(w) && sameWord(tok.Text, w)
 }
 
 func (t *text) is(k Kind, r RuleID) {
 	t.class.Kind, t.class.Rule = k, r
-	t.cause = t.now.At
+	t.cause = int(t.now.At)
 }
 
 // writes is for what changes data, or may.

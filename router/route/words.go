@@ -136,14 +136,59 @@ var words = map[string]word{
 	"RETURNS": wBegets, "TRUE": wBegets, "FALSE": wBegets, "NULL": wBegets,
 }
 
-// lengths says how long the keywords are that begin with a letter: most names are
-// known to be none by it.
-var lengths = func() (all [32]uint64) {
-	for w := range words {
-		all[w[0]&31] |= 1 << len(w)
+// keyword is one of words, in capitals.
+type keyword struct {
+	text string
+	word word
+}
+
+// longestKeyword is the length of the longest of words.
+const longestKeyword = 19
+
+// keywords are words, those together that begin with the same letter and have the
+// same length, and shelves says where: most names meet no keyword at all there, and
+// the others one or two.
+var keywords, shelves = func() (all []keyword, at [32][longestKeyword + 1]struct{ from, to uint8 }) {
+	for letter := range at {
+		for length := range at[letter] {
+			at[letter][length].from = uint8(len(all))
+			for text, w := range words {
+				if int(text[0]&31) == letter && len(text) == length {
+					all = append(all, keyword{text, w})
+				}
+			}
+			at[letter][length].to = uint8(len(all))
+		}
 	}
-	return all
+	return all, at
 }()
+
+// keywordOf is the keyword that a text is, in whatever case.
+func keywordOf(text []byte) word {
+	if len(text) > longestKeyword {
+		return other
+	}
+	shelf := shelves[text[0]&31][len(text)]
+	for _, k := range keywords[shelf.from:shelf.to] {
+		if sameWord(text, k.text) {
+			return k.word
+		}
+	}
+	return other
+}
+
+// sameWord reports whether a text is a word in capitals of the same length.
+func sameWord(text []byte, capitals string) bool {
+	for i, c := range text[:len(capitals)] {
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if c != capitals[i] {
+			return false
+		}
+	}
+	return true
+}
 
 // beforeParenthesis are the keywords that call nothing.
 var beforeParenthesis = [wordCount]bool{wBegets: true, wAs: true, wSelect: true, wValues: true, wTable: true, wWith: true, wBy: true, wAll: true,
