@@ -48,7 +48,9 @@ type Token struct {
 func (t Token) Is(mark byte) bool { return t.Kind == Mark && t.Text[0] == mark }
 
 // Meets reports whether nothing stands between the token and the next one.
-func (t Token) Meets(next Token) bool { return next.Kind > Bad && int(t.At)+len(t.Text) == int(next.At) }
+func (t Token) Meets(next Token) bool {
+	return next.Kind > Bad && int(t.At)+len(t.Text) == int(next.At)
+}
 
 // Scanner walks over the tokens of one text. The zero value with Reset is ready.
 // A copy of a Scanner looks ahead without moving the original.
