@@ -12,14 +12,18 @@ import (
 
 // teller runs the commands of one story and collects what they print.
 type teller struct {
-	w     *world
-	out   strings.Builder
-	rules map[string]bool // rows of Rules that held
-	class map[string]bool // rows of StateRules that matched
-	views [][]View        // what all hosts saw whenever one of them decided
+	w       *world
+	out     strings.Builder
+	rules   map[string]bool // rows of Rules that held
+	class   map[string]bool // rows of StateRules that matched
+	beside  map[string]bool // rows of RouterRules that held
+	routers *besideTeller   // of a story of routers' agents; else nil
+	views   [][]View        // what all hosts saw whenever one of them decided
 }
 
-func newTeller() *teller { return &teller{rules: map[string]bool{}, class: map[string]bool{}} }
+func newTeller() *teller {
+	return &teller{rules: map[string]bool{}, class: map[string]bool{}, beside: map[string]bool{}}
+}
 
 func (t *teller) printf(format string, args ...any) { fmt.Fprintf(&t.out, format+"\n", args...) }
 
@@ -40,7 +44,15 @@ func (t *teller) command(line string) error {
 			w = newWorld()
 		}
 		t.begin(w)
+		t.routers = nil
 		return nil
+	}
+	if name == "routers" {
+		t.routers = newBesideTeller(t, 2, len(args))
+		return nil
+	}
+	if t.routers != nil {
+		return t.routers.command(line)
 	}
 	if t.w == nil {
 		return fmt.Errorf("%q comes before `cluster`", line)

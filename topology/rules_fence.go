@@ -1,6 +1,9 @@
 package topology
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // fenceRules close. They come first, each is the last word when it holds, and
 // none of them waits for anything.
@@ -75,12 +78,12 @@ var fenceRules = []Rule{
 	},
 	{
 		Name: "not-a-member", Last: true,
-		Doc: "The cluster file does not name this host, or there is none yet: it serves nothing.",
+		Doc: "The cluster file does not name this host, or there is none yet: it serves nothing, and then gives up what it has claimed.",
 		When: func(v *View) (string, bool) {
 			_, member := v.me()
 			return fmt.Sprintf("the cluster file does not name %s; add it and run `mmmctl apply`", v.Self), !member
 		},
-		Then: (*View).shut,
+		Then: (*View).leave,
 	},
 }
 
@@ -94,6 +97,20 @@ func (v *View) shut() []Action {
 	default:
 		return nil
 	}
+}
+
+// leave shuts a host that is no member, and then gives up its claims, one by one:
+// as long as its agent lives their lease does, and nobody else could serve them.
+func (v *View) leave() []Action {
+	if acts := v.shut(); len(acts) > 0 {
+		return acts
+	}
+	for _, vip := range sortedClaims(v.Cluster.Claims) {
+		if c := v.Cluster.Claims[vip]; c.Value.ID == v.ID && c.Lease == v.Lease.ID {
+			return one(Action{Kind: GiveUpVIP, VIPs: []netip.Addr{vip}})
+		}
+	}
+	return nil
 }
 
 func mysqldGone(v *View) (string, bool) {

@@ -115,10 +115,13 @@ func difference(want, got string) string {
 }
 
 func TestEveryRuleIsToldInAStory(t *testing.T) {
-	rules, class := map[string]bool{}, map[string]bool{}
+	rules, class, beside := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, s := range stories() {
 		for name := range s.by.rules {
 			rules[name] = true
+		}
+		for name := range s.by.beside {
+			beside[name] = true
 		}
 		for name := range s.by.class {
 			class[name] = true
@@ -127,6 +130,11 @@ func TestEveryRuleIsToldInAStory(t *testing.T) {
 	for _, r := range Rules {
 		if !rules[r.Name] {
 			t.Errorf("rule %q holds in no story", r.Name)
+		}
+	}
+	for _, r := range RouterRules {
+		if !beside[r.Name] {
+			t.Errorf("rule %q holds in no story of a router's agent", r.Name)
 		}
 	}
 	for _, r := range StateRules {
