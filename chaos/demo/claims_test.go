@@ -221,4 +221,10 @@ func TestRefusedInsertEndsTheStory(t *testing.T) {
 			t.Errorf("%v: %v", tt.kinds, err)
 		}
 	}
+	if err := s.seenByNobody(seen{}); err != nil {
+		t.Errorf("a planned move without an error: %v", err)
+	}
+	if err := s.seenByNobody(seen{kinds: map[string]int{unsure: 1}}); !errors.Is(err, ErrUntrue) {
+		t.Errorf("a planned move with an error: %v", err)
+	}
 }

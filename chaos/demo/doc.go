@@ -10,8 +10,8 @@
 // check that does not come true in time ends the story with an error.
 //
 // The package never mends what it finds and asserts no duration: gaps are told,
-// not judged, and so are the application's errors, but for a refused insert while
-// the writer changes. It owns neither the bed nor the terminal.
+// not judged. An error of the application ends the story after a planned move; when
+// the writer dies only a refused insert does. It owns neither the bed nor the terminal.
 //
 // Goroutines: the connections of the application and one reading client per reader
 // VIP; Run waits for all of them.
