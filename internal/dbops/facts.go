@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -30,6 +32,7 @@ type channel struct {
 	source     string // address:port
 	io         string
 	sql        bool
+	sqlRests   bool // the SQL thread has nothing on its way
 	usingGTID  bool
 	received   gtid.Set // Gtid_IO_Pos as the server says, which may be stale
 	file       string   // of the source's binlog
@@ -130,6 +133,8 @@ func (d *dialect) parseChannel(r *reader) channel {
 		doneFile:   r.text(col.doneFile),
 		donePos:    r.number(col.donePosition, 64),
 	}
+	state := r.text(col.sqlState)
+	c.sqlRests = slices.ContainsFunc(col.sqlRests, func(begins string) bool { return strings.HasPrefix(state, begins) })
 	if n := r.text(col.ioErrno); n != "0" {
 		c.ioError = "IO thread: error " + n + ": " + r.text(col.ioError)
 	}

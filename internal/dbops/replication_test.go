@@ -319,6 +319,31 @@ func TestSourceWithoutHistoryDeniesNothing(t *testing.T) {
 	}
 }
 
+// A transaction stands in the position of the binlog before it is committed. Here
+// it stays between the two, because nobody acknowledges what the replica logs.
+func TestWhatIsOnlyInTheBinlogIsNotApplied(t *testing.T) {
+	w := writer(t)
+	r := replica(t, w)
+	r.Exec("SET GLOBAL rpl_semi_sync_master_wait_no_slave=1", "SET GLOBAL rpl_semi_sync_master_timeout=1000000000", "SET GLOBAL rpl_semi_sync_master_enabled=1")
+	w.Exec("INSERT INTO app.t VALUES (1, 'x')")
+	end := w.observe(t).Position
+	r.eventually(t, "it is in the binlog", func(p topology.Probe) bool { return p.Position.Contains(end) })
+	if n := r.Query("SELECT COUNT(*) FROM app.t"); n != "0" {
+		t.Fatalf("%s rows: it is committed, and nothing proven", n)
+	}
+	if err := r.ops.WaitApplied(within(t, time.Second), end); !errors.Is(err, dbops.ErrTimeout) {
+		t.Errorf("WaitApplied: %v, want ErrTimeout", err)
+	}
+	r.Exec("SET GLOBAL rpl_semi_sync_master_enabled=0")
+	must(t, r.ops.WaitApplied(patiently(t), end))
+	if n := r.Query("SELECT COUNT(*) FROM app.t"); n != "1" {
+		t.Errorf("%s rows of what is applied", n)
+	}
+	// What somebody wrote here himself is nothing that the SQL thread will ever say.
+	r.Exec("INSERT INTO app.t VALUES (2, 'x')")
+	must(t, r.ops.WaitApplied(patiently(t), r.observe(t).Position))
+}
+
 func TestWaitAppliedTellsTimeout(t *testing.T) {
 	w := writer(t)
 	r := replica(t, w)
