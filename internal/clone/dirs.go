@@ -48,6 +48,9 @@ func (d Dirs) Old(name string) string { return filepath.Join(d.under(), name) }
 // The text says what is in the way.
 var ErrCannotReplace = errors.New("the data cannot be replaced")
 
+// ErrInUse: a server uses the data. Stop it and try again.
+var ErrInUse = errors.New("a server uses the data")
+
 // Replaceable looks whether everything in the datadir can be moved.
 func (d Dirs) Replaceable() error {
 	var top unix.Stat_t
@@ -208,8 +211,29 @@ func syncDir(dir string) error {
 
 // InUse says which process uses the data, in words, or nothing: a server locks its
 // system file as long as it lives.
-func (d Dirs) InUse() (string, error) {
-	f, err := os.OpenFile(filepath.Join(d.Data, systemFile), os.O_RDWR|unix.O_NOFOLLOW, 0)
+func (d Dirs) InUse() (string, error) { return lockedBy(filepath.Join(d.Data, systemFile)) }
+
+// locks are the files that a server locks when it starts, in its order.
+var locks = []string{"aria_log_control", systemFile}
+
+// unused refuses while a server holds a file of a directory: it has begun to start
+// between the last look and the bar.
+func unused(dir string) error {
+	for _, name := range locks {
+		by, err := lockedBy(filepath.Join(dir, name))
+		if err == nil && by != "" {
+			err = fmt.Errorf("%w%s: it has begun to start", ErrInUse, by)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockedBy says which process has locked a file, in words, or nothing.
+func lockedBy(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EISDIR) {
 		return "", nil
 	}

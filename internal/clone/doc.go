@@ -23,7 +23,9 @@
 // name ibdata1, and no server starts beside it: "The data file './ibdata1' is not
 // a regular file". It takes the file's place, and gives it back, by one exchange
 // of names, so that there is no moment in which a server could begin a new one.
-// Whatever interrupts the moving, doing it again goes on from where it stopped.
+// Whatever interrupts the moving, doing it again goes on from where it stopped. A
+// server that had begun to start before the directory stood there has locked its
+// files, the system file or Aria's: nothing is moved while it lives.
 //
 // Goroutines: none of its own but those of os/exec, which each call waits for.
 package clone

@@ -18,7 +18,8 @@ var stays = []string{Kept, "mmm-host-id", "mmm-agent.lock", "lost+found", system
 // Replace puts the prepared copy in place of the data, which goes into the
 // directory old (a name, see OldName). The server must be down. It may be
 // interrupted anywhere and called again; from the first move to the last no
-// server starts (see the package's comment).
+// server starts (see the package's comment). ErrInUse: one had begun to start before;
+// it ends by itself, or must be stopped.
 func (d Dirs) Replace(old string) error {
 	if err := d.replace(old); err != nil {
 		return fmt.Errorf("put the copy in place: %w", err)
@@ -41,7 +42,7 @@ func (d Dirs) replace(old string) error {
 	if !exists(d.in()) {
 		return nil
 	}
-	return d.takeIn()
+	return d.takeIn(old)
 }
 
 // takeOut moves the data from before aside.
@@ -54,6 +55,9 @@ func (d Dirs) takeOut(old string) error {
 		return err
 	}
 	if err := errors.Join(d.bar(to), syncDir(d.Data)); err != nil {
+		return err
+	}
+	if err := errors.Join(unused(d.Data), unused(to)); err != nil { // from here on no server gets further than the bar
 		return err
 	}
 	if err := d.moveAll(d.Data, to, func(name string) bool { return !slices.Contains(stays, name) }); err != nil {
@@ -88,13 +92,15 @@ func (d Dirs) bar(to string) error {
 	return d.exchange(there, here)
 }
 
-// takeIn moves the copy in; its system file goes last and ends the bar.
-func (d Dirs) takeIn() error {
+// takeIn moves the copy in; its system file goes last and ends the bar, when no
+// server is left that has come as far as to the bar: it would go on with half of the
+// data from before.
+func (d Dirs) takeIn(old string) error {
 	if isFile(filepath.Join(d.in(), systemFile)) {
 		if err := d.moveAll(d.in(), d.Data, func(name string) bool { return name != systemFile && !ofTheTool(name) }); err != nil {
 			return err
 		}
-		if err := syncDir(d.Data); err != nil {
+		if err := errors.Join(syncDir(d.Data), unused(d.Old(old))); err != nil {
 			return err
 		}
 		if err := d.exchange(filepath.Join(d.in(), systemFile), filepath.Join(d.Data, systemFile)); err != nil {
