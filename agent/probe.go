@@ -162,6 +162,7 @@ func (p *prober) missed(began time.Time, reading topology.Probe, full bool) topo
 	}
 	if !full {
 		p.misses++
+		p.last.Missed = true
 	}
 	if p.misses >= p.patience {
 		p.last.Up, p.last.Why = false, orElse(reading.Why, "no answer")

@@ -46,12 +46,12 @@ func TestHungMysqldIsDownAfterItsMisses(t *testing.T) {
 	r.fail("observe", dbops.ErrTimeout)
 	for miss := 1; miss <= 4; miss++ {
 		p := r.prober.look(bounded(t))
-		if want := miss < 3; p.Up != want || p.Incarnation != inc || (p.Why == "") != want {
+		if want := miss < 3; p.Up != want || p.Incarnation != inc || (p.Why == "") != want || !p.Missed {
 			t.Errorf("miss %d: %+v", miss, p)
 		}
 	}
 	r.fail("observe", nil)
-	if p := r.prober.look(bounded(t)); !p.Up {
+	if p := r.prober.look(bounded(t)); !p.Up || p.Missed {
 		t.Errorf("answers again: %+v", p)
 	}
 	r.fail("observe", dbops.ErrTimeout)

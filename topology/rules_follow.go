@@ -13,8 +13,14 @@ const stuckAfter = time.Second
 
 // Stuck reports whether sessions on this writer have waited so long that its
 // own nudge cannot have helped them.
-func (v *View) Stuck() bool {
-	return v.reigns() && !v.Seen.Waiting.IsZero() && v.Now.Sub(v.Seen.Waiting) > stuckAfter
+func (v *View) Stuck() bool { return v.reigns() && v.waits(stuckAfter) }
+
+// waits reports whether somebody has waited for an acknowledgement for longer than
+// that. A server that does not answer says nothing of who waits: of one that hangs,
+// the last reading may show a commit that was on its way, and replicas that attach
+// anew to such a server have no time to bid.
+func (v *View) waits(longer time.Duration) bool {
+	return !v.Probe.Missed && !v.Seen.Waiting.IsZero() && v.Now.Sub(v.Seen.Waiting) > longer
 }
 
 // followRules keep a host that is not writer a good replica of the one that is.

@@ -147,7 +147,7 @@ var reignRules = []Rule{
 		Name: "nudge",
 		Doc:  "Somebody has waited too long although a replica is attached: a row of the writer's own releases it (R27).",
 		When: when("somebody waits for an acknowledgement although a replica is attached", func(v *View) bool {
-			return v.reigns() && !v.Seen.Waiting.IsZero() && v.Now.Sub(v.Seen.Waiting) > nudgeAfter && !v.busy(WriteRow, Nudge) && len(v.attached()) > 0
+			return v.reigns() && v.waits(nudgeAfter) && !v.busy(WriteRow, Nudge) && len(v.attached()) > 0
 		}),
 		Then: func(v *View) []Action { return one(Action{Kind: Nudge, Epoch: v.Term.Epoch}) },
 	},

@@ -36,6 +36,7 @@ type Probe struct {
 	Incarnation Incarnation // empty: no process
 	PID         int
 	Up          bool   // the process answers; false with a Why when it does not
+	Missed      bool   // the last look had no answer: all that stands here is of an earlier one
 	Why         string // cause, in words for an operator
 	Version     string
 	ServerID    uint32

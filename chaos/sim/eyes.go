@@ -121,7 +121,7 @@ func (a *agent) lookOnce(p *proc) topology.Probe {
 	if k.misses++; k.misses >= probeMisses {
 		k.last.Up, k.last.Why = false, "no answer"
 	}
-	k.last.At = began
+	k.last.At, k.last.Missed = began, true
 	return k.last
 }
 
