@@ -3,6 +3,7 @@ package etcdembed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,10 +71,13 @@ func TestAMemberWithoutQuorumSaysWhatItWaitsForAndStops(t *testing.T) {
 func TestAllMembersStopTogether(t *testing.T) {
 	b := newBench(t, "db1", "db2", "db3")
 	servers := b.startAll("db1", "db2", "db3")
-	access, err := FindAccess(t.Context(), b.options("db2", "db1", "db2", "db3"))
-	if err != nil || len(access.Endpoints) != 3 {
-		t.Errorf("access %v, %v", access, err)
-	}
+	b.eventually(func() string { // a member says where it is a moment after it is ready
+		access, err := FindAccess(t.Context(), b.options("db2", "db1", "db2", "db3"))
+		if err != nil || len(access.Endpoints) != 3 {
+			return fmt.Sprintf("access %v, %v", access, err)
+		}
+		return ""
+	})
 	// With nobody left to take leadership etcd itself would wait longer.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

@@ -228,6 +228,8 @@ func (s *supervisor) asked(line string) {
 	case u == nil:
 	case word == "stop":
 		err = s.signal(request{Name: name, Signal: unix.SIGTERM, Hold: true})
+	case word == "start" && u.state.PID != 0 && !u.want: // it is about to end: as soon as it has, as systemd does
+		u.want, u.state.Held, err = true, false, nil
 	case word == "start":
 		err = s.start(u.spec)
 	}

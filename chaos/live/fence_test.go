@@ -107,10 +107,10 @@ func TestAgentRestartedUnderWritesBreaksNoConnection(t *testing.T) {
 	s.must(err)
 	defer direct.close()
 	before := w.attempts()
-	for range 3 {
+	for i := range 3 {
 		s.must(s.KillAgent(s.ctx, writer, false))
 		s.must(s.StartAgent(s.ctx, writer))
-		s.awaitSaid(writer, "resumes its lease")
+		s.awaitSaidAgain(writer, "resumes its lease", i+1)
 		w.more(200)
 		s.must(direct.exec(s.ctx, "SELECT 1"))
 	}

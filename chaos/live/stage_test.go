@@ -241,9 +241,16 @@ func (s *stage) said(host string) string {
 // awaitSaid waits until the agent of a host has logged a text.
 func (s *stage) awaitSaid(host, text string) {
 	s.t.Helper()
-	s.until(fmt.Sprintf("the agent of %s says %q", host, text), func() error {
-		if !strings.Contains(s.said(host), text) {
-			return errors.New("it has not")
+	s.awaitSaidAgain(host, text, 1)
+}
+
+// awaitSaidAgain waits until the agent of a host has logged a text so many times
+// since the test began.
+func (s *stage) awaitSaidAgain(host, text string, times int) {
+	s.t.Helper()
+	s.until(fmt.Sprintf("the agent of %s says %q, %d times in all", host, text, times), func() error {
+		if n := strings.Count(s.said(host), text); n < times {
+			return fmt.Errorf("%d times", n)
 		}
 		return nil
 	})
