@@ -236,8 +236,8 @@ var reigns = []Mutant{
 	{
 		Name: "no-nudge", Rules: []string{"R27"}, File: "topology/rules_reign.go", Suite: stories,
 		What: "Nobody releases a session whose acknowledgement was lost with its connection.",
-		Old:  `return v.reigns() && !v.Seen.Waiting.IsZero() && v.Now.Sub(v.Seen.Waiting) > nudgeAfter &&`,
-		New:  `return false && v.reigns() && !v.Seen.Waiting.IsZero() && v.Now.Sub(v.Seen.Waiting) > nudgeAfter &&`,
+		Old:  `return v.reigns() && v.waits(nudgeAfter) &&`,
+		New:  `return false && v.reigns() && v.waits(nudgeAfter) &&`,
 	},
 	{
 		Name: "no-reattach", Rules: []string{"R27"}, File: "topology/rules_follow.go", Suite: stories,

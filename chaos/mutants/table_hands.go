@@ -172,8 +172,8 @@ var hands = []Mutant{
 	{
 		Name: "full-server-counts-as-hung", Rules: []string{"G3"}, File: "agent/probe.go", Suite: agents,
 		What: "A server without a free connection is taken for a hung one, and a flood of clients causes a failover.",
-		Old:  "if !full {\n\t\tp.misses++\n\t}",
-		New:  "p.misses++",
+		Old:  "if !full {\n\t\tp.misses++\n\t\tp.last.Missed = true\n\t}",
+		New:  "p.misses++\n\tp.last.Missed = true",
 	},
 	{
 		Name: "fence-waits-for-its-lane", Rules: []string{"R12"}, File: "agent/step/turn.go", Suite: agents,
