@@ -49,7 +49,11 @@ func TestRouterIsUpOnlyWhenItGreets(t *testing.T) {
 		{"is another protocol", answers(t, packet("\x09old")), "", "no server of this protocol"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			limit := 20 * time.Second // it only ends a wait that would never end
+			if strings.HasPrefix(tt.name, "is frozen") {
+				limit = time.Second
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			version, err := greet(ctx, tt.at)
 			switch {
