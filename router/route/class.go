@@ -84,8 +84,12 @@ type Class struct {
 	Multi        bool // several statements
 	Next         bool // SET TRANSACTION: for the next transaction
 	Chain        bool // the next transaction begins with it
+	Releases     bool // COMMIT RELEASE: the server closes the connection after it
 	Ends         bool // it ends an open transaction, even one that only reads, before it does its own
 	LoadLocal    bool // LOAD DATA LOCAL: the server asks the client for a file
+	Collates     bool // it sets a collation that the server does not report
+	Names        bool // SET NAMES
+	Diagnoses    bool // GET DIAGNOSTICS: of the statement before, into what only the writer keeps
 
 	KillQuery bool   // of Kill: the statement only
 	KillID    uint64 // of Kill; 0: not a plain number, or one of several statements

@@ -53,6 +53,8 @@ func (t *text) ends(k Kind) {
 		case wChain:
 			t.class.Chain = !no
 			no = false
+		case wRelease:
+			t.class.Releases = !no
 		default:
 		}
 	}
@@ -96,6 +98,8 @@ func (t *text) value() {
 			depth--
 		case t.now.Kind == lexer.UserVar && t.ahead.Kind == lexer.Assign, t.word == wInto && t.ahead.Kind == lexer.UserVar:
 			t.class.Pins |= UserVariables
+		case t.now.Kind == lexer.Word && t.peekIs("COLLATE"), t.now.Kind == lexer.Text && t.peekIs("COLLATE"):
+			t.class.Collates = true
 		case t.ahead.Is('('):
 			switch t.effect() {
 			case locks:
@@ -124,7 +128,11 @@ func (t *text) assignment() {
 		t.sysvar(t.now.Text[2:])
 	case t.word == wGlobal || t.word == wPersist:
 		t.class.Kind, t.class.Rule, t.class.Commits = Write, RuleSetGlobal, true
-	case t.word == wNames || t.word == wCharacter || t.word == wCharset || t.word == wTransaction:
+	case t.word == wCharacter || t.word == wCharset:
+		t.class.Collates = true
+	case t.word == wNames:
+		t.class.Names = true
+	case t.word == wTransaction:
 	case t.word == wSession || t.word == wLocal:
 		if t.next() != wTransaction {
 			t.named()

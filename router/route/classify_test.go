@@ -79,7 +79,7 @@ func TestPinsAndFlags(t *testing.T) {
 		{"SET GLOBAL a=1", Class{Kind: Write, Rule: RuleSetGlobal, Commits: true}},
 		{"SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", Class{Kind: Set, Rule: RuleSet}},
 		{"SET TRANSACTION READ ONLY", Class{Kind: Ask, Rule: RuleSetTransaction, Next: true}},
-		{"SET NAMES utf8mb4", Class{Kind: Set, Rule: RuleSet}},
+		{"SET NAMES utf8mb4", Class{Kind: Set, Rule: RuleSet, Names: true}},
 		{"SET a=(SELECT @b:=1)", Class{Kind: Set, Rule: RuleSet, Pins: UserVariables}},
 		{"COMMIT AND CHAIN", Class{Kind: Commit, Rule: RuleEnd, Commits: true, Chain: true}},
 		{"COMMIT AND NO CHAIN", Class{Kind: Commit, Rule: RuleEnd, Commits: true}},

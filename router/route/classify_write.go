@@ -41,6 +41,10 @@ func (t *text) changes() {
 		if t.now.Kind <= lexer.Bad {
 			t.class.Rule = RuleUnreadable
 		}
+		if is(t.now, "GET") {
+			t.class.Diagnoses = true
+			t.class.Pins |= UserVariables
+		}
 	}
 }
 

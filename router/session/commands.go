@@ -86,7 +86,7 @@ func (s *Session) changeUser(packet []byte) error {
 	}
 	s.dropServers()
 	s.forget()
-	s.position, s.alone = "", ""
+	s.alone = ""
 	s.mu.Lock()
 	s.who.User, s.who.Schema, s.who.Charset = login.User, login.Schema, login.Charset
 	if len(login.Attributes) > 0 {
@@ -136,12 +136,16 @@ func (s *Session) killed() bool {
 		return true
 	}
 	s.req.why = "the session is one of this router's"
-	if !c.KillQuery {
+	switch {
+	case other == s && c.KillQuery:
+		s.refuse(1317, "70100", "Query execution was interrupted")
+		return true
+	case other == s:
+		s.refuse(1927, "70100", "Connection was killed")
+		s.ended = errGoodbye
+		return true
+	case !c.KillQuery:
 		other.Close(&router.Refusal{Code: 1927, State: "70100", Message: "Connection was killed"})
-		if other == s {
-			s.refuse(1317, "70100", "Query execution was interrupted")
-			return true
-		}
 		s.fine()
 		return true
 	}

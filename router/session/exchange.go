@@ -18,9 +18,10 @@ const longAfter = 3
 // when the request must be sent again, because the server has proven that it did
 // nothing: see refused.
 func (s *Session) exchange(srv *server) (again bool) {
-	s.mu.Lock()
-	s.running = srv
-	s.mu.Unlock()
+	if !s.begin(srv) {
+		s.refuse(1317, "70100", "Query execution was interrupted")
+		return false
+	}
 	w := &srv.walker
 	if !w.Start(s.req.command, srv.conn.Capabilities) {
 		if err := srv.link.write(s.req.packet); err != nil {
@@ -30,6 +31,25 @@ func (s *Session) exchange(srv *server) (again bool) {
 	}
 	srv.load.Begin()
 	return s.relayAnswer(srv, srv.link.exchange(s.req.packet))
+}
+
+// begin says that a statement runs on a server from now on. It is false when somebody
+// has asked to end the statement before.
+func (s *Session) begin(srv *server) bool {
+	s.mu.Lock()
+	for s.killing != nil { // it is meant for the statement before this one
+		wait := s.killing
+		s.mu.Unlock()
+		<-wait
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	if s.stop {
+		s.stop = false
+		return false
+	}
+	s.running = srv
+	return true
 }
 
 // relayAnswer passes the answer on, from what came last.
@@ -102,7 +122,10 @@ func (s *Session) toClient(srv *server, e wire.Event, packet []byte) int {
 	switch {
 	case e == wire.Ready:
 		wire.SetPreparedID(packet[wire.HeaderSize:], s.lastID)
-	case len(packet) > wire.HeaderSize && e != wire.Local && !s.caps.Has(wire.SessionTrack):
+	case len(packet) <= wire.HeaderSize || e == wire.Local:
+	case s.caps.Has(wire.SessionTrack):
+		return len(wire.Retrack(packet, srv.conn.Capabilities, s.asked.wants))
+	default:
 		return len(wire.Untrack(packet, srv.conn.Capabilities))
 	}
 	return len(packet)
@@ -114,6 +137,9 @@ func (s *Session) finished(srv *server, code uint16) {
 	srv.load.End(s.req.over())
 	srv.link.long = false
 	srv.link.idle()
+	if s.unheard {
+		s.hear(srv)
+	}
 	s.last = srv
 	t := tally.Writer
 	if srv.reader {

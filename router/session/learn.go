@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"github.com/mmm-ha/mmm/router/route"
@@ -60,6 +61,12 @@ func (s *Session) after(srv *server, status wire.Status) {
 	if c.Next {
 		s.next = true
 	}
+	if c.Releases && !c.Multi {
+		s.ended = errGoodbye
+	}
+	if c.Collates && !srv.reader {
+		s.unheard = true
+	}
 	pins := (s.pins | c.Pins) &^ c.Frees
 	if srv.reader && s.listen != route.ReaderOnly {
 		pins = s.pins
@@ -67,6 +74,9 @@ func (s *Session) after(srv *server, status wire.Status) {
 	if pins != s.pins {
 		s.pins = pins
 		s.show()
+	}
+	if c.Pins&route.OpaqueSettings != 0 && setsReports(s.req.sql) {
+		s.asked.variables = "set"
 	}
 }
 
@@ -110,13 +120,45 @@ func (s *Session) variable(srv *server, name, value []byte) {
 		s.strict = bytes.EqualFold(value, []byte("SERIALIZABLE"))
 	case "sql_mode":
 		s.ansi = bytes.Contains(value, []byte("ANSI_QUOTES"))
+		s.spaces = bytes.Contains(value, []byte("IGNORE_SPACE"))
 	case "character_set_client":
 		s.multibyte = slices.Contains(multibyte, string(value))
 	}
-	if s.req.class.SetStatement || len(name) > 13 && string(name[:13]) == "session_track" {
+	if s.req.class.SetStatement {
 		return
 	}
+	if len(name) > 13 && string(name[:13]) == "session_track" {
+		s.asked.told(name, value)
+		return
+	}
+	switch string(name) {
+	case collation:
+		s.unheard = true
+	case "character_set_connection":
+		s.unheard = s.unheard || s.settings.has(collation)
+	}
 	if s.settings.note(name, value) && srv.applied+1 == s.settings.version {
+		srv.applied = s.settings.version
+	}
+}
+
+// hear asks the server for what it has not reported: the collation, which a change
+// of the character set changes, too. If nobody knows it the session cannot go on.
+func (s *Session) hear(srv *server) {
+	s.unheard = false
+	e := setting{name: []byte(collation), raw: s.req.class.Names}
+	ask := "SELECT @@" + collation
+	if e.raw {
+		ask = "SELECT CONCAT('NAMES ', @@character_set_connection, ' COLLATE ', @@collation_connection)"
+	}
+	a, err := srv.ask(wire.ComQuery, []byte(ask))
+	if err != nil {
+		s.ended = errors.Join(errGoodbye, err)
+		return
+	}
+	e.value = bytes.Clone(a.cell)
+	s.settings.set(e)
+	if srv.applied+1 == s.settings.version {
 		srv.applied = s.settings.version
 	}
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/lexer"
 	"github.com/mmm-ha/mmm/router/wire"
 )
 
@@ -58,11 +60,12 @@ func (s *Session) login(ctx context.Context) error {
 	if err := d.write(greeting.Append(nil)); err != nil {
 		return err
 	}
-	login, err := s.hear(d, greeting)
+	login, err := s.heard(d, greeting)
 	if err != nil {
 		return err
 	}
 	s.caps = login.Capabilities & greeting.Capabilities &^ wire.TLS
+	s.spaces = s.caps.Has(wire.IgnoreSpace)
 	s.who = backend.Who{User: login.User, Schema: login.Schema, Capabilities: s.caps, Charset: login.Charset, Attributes: login.Attributes}
 	if err := s.info.Admit(ctx, login.User); err != nil {
 		return s.turnAway(d, err)
@@ -84,6 +87,7 @@ func (s *Session) asClient() auth.Client {
 // greet makes the greeting: what the servers can, less what does not pass here.
 func (s *Session) greet(profile wire.Greeting) (wire.Greeting, []byte) {
 	g := profile
+	s.brand = brand(profile)
 	g.Connection, g.Status = s.info.ID, wire.Autocommit
 	g.Capabilities &= wire.Carried
 	if s.info.TLSMode != router.TLSOff {
@@ -94,8 +98,25 @@ func (s *Session) greet(profile wire.Greeting) (wire.Greeting, []byte) {
 	return g, salt
 }
 
-// hear reads the client's login, after TLS if it asks for that.
-func (s *Session) hear(d *dialogue, g wire.Greeting) (wire.Login, error) {
+// brand is what the servers' own functions are known by: their kind and their age.
+func brand(g wire.Greeting) lexer.Mode {
+	version := strings.TrimPrefix(g.Version, "5.5.5-") // which MariaDB up to 10 puts in front
+	var major, minor int
+	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what cannot be read is old
+	switch {
+	case g.MariaDB() && (major > 11 || major == 11 && minor >= 8):
+		return lexer.Newer
+	case g.MariaDB():
+		return 0
+	case major >= 9:
+		return lexer.MySQL | lexer.Newer
+	default:
+		return lexer.MySQL
+	}
+}
+
+// heard reads the client's login, after TLS if it asks for that.
+func (s *Session) heard(d *dialogue, g wire.Greeting) (wire.Login, error) {
 	p, err := d.read()
 	if err != nil {
 		return wire.Login{}, err

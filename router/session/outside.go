@@ -31,7 +31,7 @@ func (s *Session) entered(p router.Phase, now time.Time) {
 		s.shown.Statements++
 	}
 	if p == router.Idle {
-		s.running = nil
+		s.running, s.stop = nil, false
 		s.shown.InTransaction = s.transaction != route.NoTransaction
 		s.open = s.transaction == route.OnWriter
 	}
@@ -116,10 +116,20 @@ func name(s *server) string {
 func (s *Session) KillQuery(ctx context.Context) error {
 	s.mu.Lock()
 	srv, who, secret := s.running, s.who, s.secret
-	s.mu.Unlock()
-	if srv == nil {
+	if srv == nil || s.killing != nil {
+		s.stop = s.shown.Phase == router.Running || s.shown.Phase == router.Held
+		s.mu.Unlock()
 		return nil
 	}
+	done := make(chan struct{})
+	s.killing = done
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.killing = nil
+		s.mu.Unlock()
+		close(done)
+	}()
 	if secret.None() {
 		_ = srv.conn.SetDeadline(time.Unix(1, 0)) // there is no other way to reach it
 		return nil

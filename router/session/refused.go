@@ -24,6 +24,7 @@ const (
 	elsewhere                    // a reader found that it writes: the writer may have it
 	later                        // the writer has closed: the next one may have it
 	undone                       // likewise, within a transaction, which is lost
+	forbidden                    // a transaction that only reads was asked to write
 )
 
 // closedPause is how long a writer that said it is read-only is left alone, if
@@ -40,8 +41,10 @@ func (s *Session) refused(srv *server, packet []byte) refusalKind {
 	readOnly := err == nil && (e.Code == errReadOnlyMySQL || e.Code == errReadOnly &&
 		(strings.Contains(e.Message, "read-only") || strings.Contains(e.Message, "read_only")))
 	switch {
-	case !readOnly || s.listen == route.ReaderOnly || s.transaction == route.OnReader:
+	case !readOnly || s.listen == route.ReaderOnly:
 		return final
+	case s.transaction == route.OnReader:
+		return forbidden
 	case srv.reader:
 		return elsewhere
 	case s.transaction == route.OnWriter && s.pins == 0:
@@ -67,6 +70,9 @@ func (s *Session) mend(srv *server, what refusalKind) bool {
 			s.lose(srv)
 		}
 		s.rolledBack()
+		return false
+	case forbidden: // in the words that the writer has for it
+		s.refuse(1792, "25006", "Cannot execute statement in a READ ONLY transaction")
 		return false
 	case final:
 		return false

@@ -12,6 +12,7 @@ import (
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/lexer"
 	"github.com/mmm-ha/mmm/router/route"
 	"github.com/mmm-ha/mmm/router/wire"
 )
@@ -47,6 +48,7 @@ type Session struct {
 	client *link
 	ctx    context.Context //nolint:containedctx // of Serve: turn is called by the poller, with nothing
 
+	brand  lexer.Mode // which functions the servers have
 	caps   wire.Capability
 	who    backend.Who
 	secret auth.Secret
@@ -69,6 +71,8 @@ type Session struct {
 	shown   router.State
 	running *server         // what a statement runs on
 	open    bool            // it is in a transaction on the writer, or was when it was last idle
+	stop    bool            // the statement that is not on a server yet must not run
+	killing chan struct{}   // closed when the server was told to end a statement; no other may run there before
 	main    *server         // its writer, as others see it
 	goodbye *router.Refusal // end at the next idle moment
 	closing *router.Refusal // end now
@@ -82,13 +86,16 @@ type state struct {
 	pins        route.Pin
 	strict      bool // SERIALIZABLE
 	next        bool // SET TRANSACTION was said
-	ansi        bool // "x" is a name
+	ansi        bool // "x" is a name; on MySQL, for MariaDB's status says it
+	spaces      bool // a function's name and its parenthesis may stand apart
+	unheard     bool // something was set that the server has not reported
 	multibyte   bool // of the client's character set
 	settings    settings
 	schema      string
 	position    string // of the last write
 	insertID    uint64
 	option      []byte // of COM_SET_OPTION
+	asked       asked
 }
 
 // errGoodbye says that the conversation ended as it should.

@@ -54,6 +54,8 @@ type rig struct {
 	address string
 	servers map[string]*dbopstest.Server
 
+	accounts *auth.Loader
+
 	mu       sync.Mutex
 	sessions map[uint32]*Session
 }
@@ -88,14 +90,33 @@ func newRig(t testing.TB, readers int) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.accounts = accounts
+	r.open(Rules{OwnReads: true, Catch: 2 * time.Second})
+	return r
+}
+
+// open begins to serve clients, by these rules.
+func (r *rig) open(rules Rules) {
+	r.Helper()
 	r.all = New(Options{
-		Log: slog.New(slog.DiscardHandler), Follow: r.world, Picker: pick.New(time.Now, rand.IntN), Accounts: accounts,
+		Log: slog.New(slog.DiscardHandler), Follow: r.world, Picker: pick.New(time.Now, rand.IntN), Accounts: r.accounts,
 		Pool:    backend.NewPool(10, time.Minute),
 		Holder:  NewHolder(HoldLimits{Time: 5 * time.Second, Statements: 100, Bytes: 1 << 20}),
-		Servers: func() backend.TLS { return backend.TLS{} }, Rules: func() Rules { return Rules{OwnReads: true, Catch: 2 * time.Second} },
+		Servers: func() backend.TLS { return backend.TLS{} }, Rules: func() Rules { return rules },
 	})
 	r.listen()
-	return r
+}
+
+// beside is another router in front of the same writer, which knows of one reader
+// only.
+func (r *rig) beside(reader string, rules Rules) *rig {
+	r.Helper()
+	b := &rig{TB: r.TB, world: &world{}, servers: r.servers, sessions: map[uint32]*Session{}, accounts: r.accounts}
+	v := *r.world.View()
+	v.Readers = []follow.Reader{{Host: hostOf(reader, r.servers[reader]), Weight: 1}}
+	b.world.set(v)
+	b.open(rules)
+	return b
 }
 
 func position(t testing.TB, s *dbopstest.Server) string {

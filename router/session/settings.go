@@ -16,22 +16,25 @@ type settings struct {
 type setting struct {
 	name, value []byte
 	version     uint64
+	raw         bool // value is all that SET is told: NAMES with a collation, which is more than the variables of the same names
 }
 
 // note takes a value that a tracker reported. It reports whether that is news.
 func (s *settings) note(name, value []byte) bool {
 	i := slices.IndexFunc(s.all, func(e setting) bool { return bytes.Equal(e.name, name) })
-	if i >= 0 && bytes.Equal(s.all[i].value, value) {
+	if i >= 0 && bytes.Equal(s.all[i].value, value) && !resets(name) {
 		return false
 	}
-	e := setting{name: slices.Clone(name), value: slices.Clone(value)}
-	if i >= 0 {
-		s.all = slices.Delete(s.all, i, i+1)
-	}
+	s.set(setting{name: slices.Clone(name), value: slices.Clone(value)})
+	return true
+}
+
+// set keeps a value as the one that was set last.
+func (s *settings) set(e setting) {
+	s.all = slices.DeleteFunc(s.all, func(o setting) bool { return bytes.Equal(o.name, e.name) })
 	s.version++
 	e.version = s.version
 	s.all = append(s.all, e)
-	return true
 }
 
 // since appends the statement that brings a connection from that version to the
@@ -50,10 +53,31 @@ func (s *settings) since(dst []byte, version uint64) []byte {
 		} else {
 			dst = append(dst, ", "...)
 		}
+		if e.raw {
+			dst = append(dst, e.value...)
+			continue
+		}
 		dst = append(append(append(dst, "SESSION `"...), e.name...), "`="...)
+		if len(e.value) == 0 && string(e.name) == "character_set_results" {
+			dst = append(dst, "NULL"...) // which servers report as no text
+			continue
+		}
 		dst = appendValue(dst, e.value)
 	}
 	return dst
+}
+
+// collation is the one variable that follows another one unreported: the character
+// set of the connection.
+const collation = "collation_connection"
+
+// resets reports whether to set a variable again to the value that it has is not
+// the same as to leave it: a character set takes its collation with it.
+func resets(name []byte) bool { return bytes.HasPrefix(name, []byte("character_set_")) }
+
+// has reports whether a variable was set.
+func (s *settings) has(name string) bool {
+	return slices.ContainsFunc(s.all, func(e setting) bool { return string(e.name) == name })
 }
 
 // appendValue writes a value as SET takes it: numbers bare, for a variable that

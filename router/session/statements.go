@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"fmt"
 
 	"github.com/mmm-ha/mmm/router/lexer"
 	"github.com/mmm-ha/mmm/router/route"
@@ -79,7 +80,14 @@ func (s *Session) find() *statement {
 
 // unknown answers that there is no such statement.
 func (s *Session) unknown() {
-	s.refuse(1243, "HY000", "Unknown prepared statement handler given to "+s.req.command.String())
+	id, _ := wire.StatementID(s.req.payload())
+	s.refuse(1243, "HY000", fmt.Sprintf("Unknown prepared statement handler (%d) given to %s", id, servant[s.req.command]))
+}
+
+// servant is what servers call, in that error, what does a command.
+var servant = map[wire.Command]string{
+	wire.ComStmtExecute: "mysqld_stmt_execute", wire.ComStmtBulkExecute: "mysqld_stmt_bulk_execute",
+	wire.ComStmtFetch: "mysqld_stmt_fetch", wire.ComStmtReset: "mysqld_stmt_reset",
 }
 
 // execute is COM_STMT_EXECUTE.

@@ -134,12 +134,15 @@ func (s *Session) command() {
 
 // mode is how the session's statements are read.
 func (s *Session) mode() lexer.Mode {
-	var m lexer.Mode
+	m := s.brand
 	if s.status.Has(wire.NoBackslashEscapes) {
 		m |= lexer.NoBackslash
 	}
-	if s.ansi {
+	if s.status.Has(wire.AnsiQuotes) || s.ansi && m&lexer.MySQL != 0 {
 		m |= lexer.AnsiQuotes
+	}
+	if s.spaces {
+		m |= lexer.IgnoreSpace
 	}
 	if s.multibyte {
 		m |= lexer.Multibyte
@@ -184,6 +187,10 @@ var modes = map[router.Mode]route.Mode{router.WriterOnly: route.WriterOnly, rout
 // run decides where the request goes, and sends it there.
 func (s *Session) run() {
 	r := &s.req
+	if r.class.Diagnoses && s.last != nil && s.last.reader {
+		s.refuse(1235, "42000", "GET DIAGNOSTICS of a statement that a reader has run does not go through the router: give that statement the hint /* mmm:writer */")
+		return
+	}
 	d := route.Decide(r.class, s.situation())
 	r.why = d.Why
 	if d.Target == route.Refused {

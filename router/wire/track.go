@@ -1,5 +1,7 @@
 package wire
 
+import "bytes"
+
 // Tracked is what an OK says that changed in the session: a sequence of entries,
 // each a kind and its data.
 type Tracked []byte
@@ -71,6 +73,46 @@ func Untrack(packet []byte, caps Capability) []byte {
 	ok.Tracked = nil
 	dst = ok.appendPlain(dst)
 	return append(AppendHeader(dst[:0], len(dst)-HeaderSize, seq), dst[HeaderSize:]...)
+}
+
+// Retrack rewrites a packet as Untrack does, but leaves what keep says yes to: a
+// kind, and for TrackVariable the name of the variable.
+func Retrack(packet []byte, caps Capability, keep func(kind Track, name []byte) bool) []byte {
+	if !caps.Has(SessionTrack) || len(packet) < HeaderSize+7 {
+		return packet
+	}
+	ok, err := ParseOK(packet[HeaderSize:], caps)
+	if err != nil || len(ok.Tracked) == 0 {
+		return Untrack(packet, caps)
+	}
+	kept := ok.Tracked.filter(keep)
+	ok.Info, ok.Tracked = bytes.Clone(ok.Info), kept
+	seq := packet[3]
+	dst := ok.Append(AppendHeader(packet[:0], 0, seq), caps)
+	return append(AppendHeader(dst[:0], len(dst)-HeaderSize, seq), dst[HeaderSize:]...)
+}
+
+// filter is a copy of the entries that keep says yes to.
+func (t Tracked) filter(keep func(kind Track, name []byte) bool) Tracked {
+	kept := make(Tracked, 0, len(t))
+	for kind, data, more := t.Next(); more; kind, data, more = t.Next() {
+		if kind != TrackVariable {
+			if keep(kind, nil) {
+				kept = appendString(append(kept, byte(kind)), data)
+			}
+			continue
+		}
+		var pairs []byte
+		for name, value, rest, ok := Variable(data); ok; name, value, rest, ok = Variable(rest) {
+			if keep(kind, name) {
+				pairs = appendString(appendString(pairs, name), value)
+			}
+		}
+		if len(pairs) > 0 {
+			kept = appendString(append(kept, byte(kind)), pairs)
+		}
+	}
+	return kept
 }
 
 // appendPlain appends the OK in the form of a connection without SessionTrack.

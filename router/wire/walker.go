@@ -68,7 +68,7 @@ func (w *Walker) Start(c Command, caps Capability) bool {
 func (w *Walker) Over() bool { return w.stage == over && w.skip == 0 }
 
 // Walk goes over the next bytes of an answer. The first n may be passed on as they
-// are. With More, what is left of b is the beginning of a packet and must stand in
+// are (see takeEOF for the one bit that it changes in them). With More, what is left of b is the beginning of a packet and must stand in
 // front of what is given next; with any other event Packet begins at b[n], and
 // what follows it is to be given next.
 func (w *Walker) Walk(b []byte) (n int, e Event) {
@@ -207,7 +207,7 @@ func (w *Walker) breaks() Event {
 
 // fence takes the EOF after descriptions. A cursor's answer ends there.
 func (w *Walker) fence(p []byte) Event {
-	eof, ok := ParseEOF(p)
+	eof, ok := takeEOF(p)
 	if !ok {
 		return w.breaks()
 	}
@@ -224,7 +224,7 @@ func (w *Walker) fence(p []byte) Event {
 
 // ended takes the end of a result.
 func (w *Walker) ended(p []byte) Event {
-	if eof, ok := ParseEOF(p); ok {
+	if eof, ok := takeEOF(p); ok {
 		w.Status = eof.Status
 	} else if ok, err := ParseOK(p, w.caps); err == nil {
 		w.Status = ok.Status
@@ -241,6 +241,18 @@ func (w *Walker) ended(p []byte) Event {
 	}
 	w.stage = over
 	return End
+}
+
+// takeEOF reads an EOF. It says there, in place, that nothing of the session has
+// changed: an EOF has no room to say what, and a server sets the bit for changes
+// that the router asked to be told of and the client did not.
+func takeEOF(p []byte) (EOF, bool) {
+	eof, ok := ParseEOF(p)
+	if ok {
+		p[4] &^= byte(SessionStateChanged >> 8)
+		eof.Status &^= SessionStateChanged
+	}
+	return eof, ok
 }
 
 // ready takes the good answer to a prepare.
