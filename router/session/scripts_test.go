@@ -255,6 +255,7 @@ func (k *talker) command(word, rest string) error {
 	case wire.ComProcessKill:
 		n, _ := strconv.Atoi(rest)
 		more = []byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}
+	default: // the rest of the line is what it brings
 	}
 	k.say(c, more...)
 	k.hear(c)

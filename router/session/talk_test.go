@@ -21,7 +21,6 @@ type talker struct {
 	packets  *wire.Reader
 	greeting wire.Greeting
 	caps     wire.Capability
-	schema   string
 	log      strings.Builder
 	named    map[string]wire.Prepared
 	file     []byte // what is given when a server asks for one
@@ -143,6 +142,7 @@ func (k *talker) hear(c wire.Command) {
 	case wire.ComStmtFetch, wire.ComFieldList:
 		k.rows()
 		return
+	default: // a result, or several
 	}
 	for k.result() {
 	}
