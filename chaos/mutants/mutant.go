@@ -35,7 +35,7 @@ type Suite struct {
 
 // All returns the table, in the order of the documents.
 func All() []Mutant {
-	return slices.Concat(decisions, losses, promises, outages, elections, records, hands, clones, kernel, gates, servers, tails, returns, routers)
+	return slices.Concat(decisions, losses, promises, outages, elections, records, hands, clones, kernel, gates, servers, tails, returns, routers, routerVIPs)
 }
 
 // Find returns the mutants of those names, in the order of the table; no names
