@@ -101,8 +101,9 @@ func (v *View) shut() []Action {
 
 // leave shuts a host that is no member, and then gives up its claims, one by one:
 // as long as its agent lives their lease does, and nobody else could serve them.
+// Nobody is to take them while the mode is PASSIVE.
 func (v *View) leave() []Action {
-	if acts := v.shut(); len(acts) > 0 {
+	if acts := v.shut(); len(acts) > 0 || v.Cluster.ModeNow() == Passive {
 		return acts
 	}
 	for _, vip := range sortedClaims(v.Cluster.Claims) {
