@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"router": {"internal/conffile", "internal/version", "router/proxyproto", "router/tally"},
 
 	"router/route":   {"router/lexer"},
-	"router/follow":  {"election", "internal/store", "topology", "topology/gtid"},
+	"router/follow":  {"election", "internal/certs", "internal/peer", "internal/store", "topology", "topology/gtid"},
 	"router/backend": {"router/wire", "router/auth"},
 	"router/session": {"router", "router/tally", "topology/gtid", "router/auth", "router/backend", "router/follow", "router/lexer", "router/pick", "router/route", "router/wire"},
 

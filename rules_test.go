@@ -31,8 +31,6 @@ const (
 // notBuilt are the rules that nothing keeps yet, each with the cause.
 var notBuilt = map[string]string{
 	"R26": "not built: MariaDB waits for exactly one acknowledgement",
-	"R57": "not built yet: router",
-	"R59": "not built yet: router",
 }
 
 var (

@@ -41,8 +41,10 @@ type failsafe struct {
 	pledges chan pledge                      // the newest full round, for lifetimes
 	retaken chan struct{}                    // the reign was taken again, for lifetimes
 	asks    chan question                    // what others ask, for the loop
+	words   chan word                        // what routers ask, likewise
 
-	back election.Deadline // of the loop: until when etcd counts as just back
+	back    election.Deadline        // of the loop: until when etcd counts as just back
+	routers map[netip.Addr]time.Time // of the loop: who routers are, and when etcd showed them last
 
 	mu   sync.Mutex
 	kept pledge // what lifetimes counts on
@@ -87,7 +89,7 @@ type book struct {
 
 func newFailsafe(key ed25519.PrivateKey, promises *election.Promises, client asker, log *slog.Logger) *failsafe {
 	return &failsafe{key: key, promises: promises, client: client, log: log,
-		pledges: make(chan pledge, 1), retaken: make(chan struct{}, 1), asks: make(chan question)}
+		pledges: make(chan pledge, 1), retaken: make(chan struct{}, 1), asks: make(chan question), words: make(chan word), routers: map[netip.Addr]time.Time{}}
 }
 
 // view is how this host stands without etcd, for a decision.
@@ -133,7 +135,9 @@ func (f *failsafe) again(epoch topology.Rev) {
 
 // publish tells the other goroutines whom to ask and who may ask.
 func (f *failsafe) publish(v topology.View) {
-	f.book.Store(bookOf(v.Cluster))
+	b := bookOf(v.Cluster)
+	f.admit(b, v)
+	f.book.Store(b)
 	next := wantedBy(v)
 	if !next.same(f.wanted.Load()) {
 		f.wanted.Store(next)
@@ -149,6 +153,27 @@ func bookOf(c topology.Cluster) *book {
 		}
 	}
 	return b
+}
+
+// routerKnown is how long a router may ask that etcd no longer shows: it may be
+// the one that cannot reach it.
+const routerKnown = 10 * time.Minute
+
+// admit lets routers ask who reigns. They have no key here: nothing else of theirs
+// is heard.
+func (f *failsafe) admit(b *book, v topology.View) {
+	for _, r := range v.Cluster.Holds {
+		for _, address := range r.Value.Addresses {
+			f.routers[address] = v.Now
+		}
+	}
+	for address, seen := range f.routers {
+		if v.Now.Sub(seen) > routerKnown {
+			delete(f.routers, address)
+			continue
+		}
+		b.addresses[address] = true
+	}
 }
 
 // wantedBy is whom a view says to ask.

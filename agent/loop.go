@@ -91,6 +91,8 @@ func (a *Agent) loop(ctx context.Context, s *state) error {
 			}
 		case q := <-a.failsafe.asks:
 			a.consider(s, q)
+		case q := <-a.failsafe.words:
+			a.say(s, q)
 		case <-a.in.renewed:
 		case <-timer.C:
 		}

@@ -25,7 +25,7 @@ type question struct {
 // answerOthers answers hosts that lost etcd, on the peer port of this host.
 func (a *Agent) answerOthers(ctx context.Context, address netip.Addr) error {
 	server := peer.NewServer(peer.ServerOptions{
-		Self: a.id, Key: a.failsafe.key, TLS: a.peerCerts, Log: a.log, Promise: a.promise, Donate: a.donate,
+		Self: a.id, Key: a.failsafe.key, TLS: a.peerCerts, Log: a.log, Promise: a.promise, Donate: a.donate, Reigning: a.stillReigns,
 		KeyOf: func(id topology.HostID) string { return a.failsafe.others().keys[id] },
 		Known: func(addr netip.Addr) bool { return a.failsafe.others().addresses[addr] },
 		Clock: a.clock.Uptime,
@@ -77,6 +77,37 @@ func (a *Agent) promise(ctx context.Context, ask topology.Ask, ttl time.Duration
 		return "this host cannot keep a promise on disk"
 	}
 	return ""
+}
+
+// word is a router's question whether this host still reigns, on its way through
+// the loop.
+type word struct {
+	ask    topology.Ask
+	answer chan said
+}
+
+type said struct {
+	left time.Duration
+	why  string
+}
+
+// stillReigns asks the loop: only it knows whether something is about to end the reign.
+func (a *Agent) stillReigns(ctx context.Context, ask topology.Ask) (time.Duration, string) {
+	q := word{ask: ask, answer: make(chan said, 1)}
+	select {
+	case a.failsafe.words <- q:
+	case <-ctx.Done():
+		return 0, "this host is busy"
+	}
+	w := <-q.answer // the loop answers in the same turn
+	return w.left, w.why
+}
+
+// say answers a question inside the loop. What is left counts from now on, and the
+// router counts it from before it asked.
+func (a *Agent) say(s *state, q word) {
+	left, why := topology.StillReigns(s.View(a.reading(s, a.vips.Held(), time.Now())), q.ask)
+	q.answer <- said{left, why}
 }
 
 func (f *failsafe) made(ask topology.Ask, ttl time.Duration) election.Promise {

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -12,6 +13,8 @@ type RouterHold struct {
 	Name   string `json:"name"`
 	Order  Rev    `json:"order,omitempty"`  // revision of the order that it holds for; 0: none
 	Unsure int    `json:"unsure,omitempty"` // statements that still ran on the writer when their time was over
+
+	Addresses []netip.Addr `json:"addresses,omitempty"` // of its machine: from there it may ask agents who reigns (R57)
 }
 
 // holdLimit is how long a planned switchover waits for routers. Each of them lets

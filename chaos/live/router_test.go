@@ -130,3 +130,59 @@ func TestRouterHoldsStatementsWhileAWriterIsElected(t *testing.T) {
 	}
 	s.well()
 }
+
+// G6 for clients of a router: etcd is gone altogether for twenty leases, and the
+// writer's agent says that it still reigns (R57).
+func TestRouterWritesOnWhileEtcdIsAway(t *testing.T) {
+	s := begin(t)
+	s.router()
+	w := s.clientsOf(routed, 10*time.Second, 8, 10*time.Millisecond)
+	writer, _, epoch := s.writer()
+	began := time.Now()
+	s.onAll(etcdHosts, func(host string) error { return s.KillEtcd(s.ctx, host) })
+	s.awaitSaid(writer, "goes on by the promises of all others")
+	time.Sleep(20*ttl - time.Since(began))
+	gap, acked := w.longestGap(began)
+	refused, unknown := troubles(t, w, began)
+	t.Logf("etcd away for %s: %d writes acknowledged, longest gap %s, %d refused, %d unknown", time.Since(began).Round(time.Millisecond), acked, gap.Round(time.Millisecond), refused, unknown)
+	if gap > time.Second || refused+unknown > 0 || acked < 1000 {
+		t.Errorf("%d writes acknowledged, %d refused, %d unknown, longest gap %s", acked, refused, unknown, gap)
+	}
+	s.onAll(etcdHosts, func(host string) error { return s.StartEtcd(s.ctx, host) })
+	s.awaitSaid(writer, "etcd answers again")
+	w.more(200)
+	s.reignIs(epoch)
+	if gap, acked = w.longestGap(began); gap > time.Second {
+		t.Errorf("longest gap %s with etcd's return", gap)
+	}
+	t.Logf("with its return: %d writes, longest gap %s", acked, gap.Round(time.Millisecond))
+	s.well()
+}
+
+// A router that hears neither etcd nor the writer's agent holds its writes, although
+// it reaches the server, and goes on when it hears again.
+func TestRouterThatIsCutOffFromEveryWordHolds(t *testing.T) {
+	s := begin(t)
+	s.router()
+	w := s.clientsOf(routed, 10*time.Second, 4, 10*time.Millisecond)
+	deafen := func(verb, rest string) {
+		t.Helper()
+		out, err := s.Exec(s.ctx, lab.ClientHost, "nft", verb+" table inet deaf"+rest)
+		if err != nil {
+			t.Fatalf("%s: %v: %s", verb, err, out)
+		}
+	}
+	deafen("add", "; add chain inet deaf out { type filter hook output priority 0; }; add rule inet deaf out tcp dport {2379, 9989} drop")
+	time.Sleep(2 * ttl)
+	before := w.acked()
+	time.Sleep(2 * ttl)
+	if now := w.acked(); now != before {
+		t.Errorf("%d writes were acknowledged by a router that knows nothing", now-before)
+	}
+	deafen("delete", "")
+	w.more(100)
+	if refused, unknown := troubles(t, w, time.Time{}); refused+unknown > 0 {
+		t.Errorf("%d refused, %d unknown", refused, unknown)
+	}
+	s.well()
+}

@@ -49,4 +49,41 @@ var routers = []Mutant{
 		Old:  `case c.Writer.Rev < v.Epoch:`,
 		New:  `case false:`,
 	},
+	{
+		Name: "word-without-end", Rules: []string{"R57"}, File: "router/follow/fresh.go", Suite: beliefs,
+		What: "What the writer's agent said once is believed for as long as etcd is away, and writes go to a host whose reign is over.",
+		Old:  `sent.Deadline(left - left/100)`,
+		New:  `sent.Deadline(time.Hour + left)`,
+	},
+	{
+		Name: "word-of-another-reign", Rules: []string{"R57"}, File: "router/follow/fresh.go", Suite: beliefs,
+		What: "What was said of one reign lets writes go to the writer of another.",
+		Old:  `w.epoch == epoch {`,
+		New:  `w.epoch > 0 {`,
+	},
+	{
+		Name: "router-sleeps-and-writes-on", Rules: []string{"R57"}, File: "router/follow/fresh.go", Suite: beliefs,
+		What: "After a suspended machine goes on, its router believes what was so before.",
+		Old:  `return gap > sleepLeast`,
+		New:  `return false && gap > sleepLeast`,
+	},
+	{
+		Name: "restored-etcd-routes", Rules: []string{"R17", "R56"}, File: "router/follow/trust.go", Suite: beliefs,
+		What: "A router follows an etcd that was restored from an old copy as soon as it has counted past what was seen.",
+		Old:  `if t.lost > 0 {`,
+		New:  `if t.lost > c.Rev {`,
+	},
+	{
+		Name: "old-word-played-again", Rules: []string{"R57"}, File: "internal/peer/reign.go", Suite: asks,
+		What: "Who has recorded a writer's word can keep a router writing to it.",
+		Old:  `if got != want || got.Left < 0 {`,
+		New:  `if got.From != want.From {`,
+	},
+	{
+		Name: "word-after-the-lease", Rules: []string{"R57"}, File: "topology/reigns.go",
+		Suite: Suite{Name: "what a writer says", Pkg: "./topology", Run: "Reigns", Limit: 2 * time.Minute},
+		What:  "A writer whose lease has ended, without promises, tells routers that it still reigns.",
+		Old:   `case left <= 0:`,
+		New:   `case left < -time.Hour:`,
+	},
 }

@@ -26,6 +26,9 @@
 // The same port carries copies of a host's data (copy.go): an ask, signed and with
 // a stamp, answered by pieces that are each signed for that ask and their place.
 //
+// A router that lost etcd asks on it, too, whether the writer still reigns
+// (reign.go, R57): GET, answered by a signed word that bears the question's nonce.
+//
 // With a TLS configuration both sides show certificates besides.
 //
 // # Goroutines

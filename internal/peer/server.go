@@ -39,15 +39,16 @@ type Promiser func(ctx context.Context, a topology.Ask, ttl time.Duration) (refu
 
 // ServerOptions says who answers and whom.
 type ServerOptions struct {
-	Self    topology.HostID
-	Key     ed25519.PrivateKey
-	KeyOf   func(topology.HostID) string // public key of a host; empty: not one of ours
-	Known   func(netip.Addr) bool        // whether a host of the cluster has the address; others are not heard at all
-	Promise Promiser
-	Donate  Donor                // nil: this host gives no copies
-	TLS     *certs.Certs         // nil: plain TCP; messages are signed all the same
-	Clock   func() time.Duration // of one's own; goes on while the machine is suspended
-	Log     *slog.Logger
+	Self     topology.HostID
+	Key      ed25519.PrivateKey
+	KeyOf    func(topology.HostID) string // public key of a host; empty: not one of ours
+	Known    func(netip.Addr) bool        // whether a host of the cluster has the address; others are not heard at all
+	Promise  Promiser
+	Reigning Reigning             // nil: this host never reigns
+	Donate   Donor                // nil: this host gives no copies
+	TLS      *certs.Certs         // nil: plain TCP; messages are signed all the same
+	Clock    func() time.Duration // of one's own; goes on while the machine is suspended
+	Log      *slog.Logger
 }
 
 // Server answers what other hosts ask.
@@ -56,13 +57,14 @@ type Server struct {
 	stamps *stamps
 	rates  *rates
 	turn   chan struct{}
+	reigns chan struct{} // likewise, of questions that bind nobody
 
 	copying chan struct{} // one at a time
 }
 
 // NewServer makes a server. It does nothing before Serve.
 func NewServer(opt ServerOptions) *Server {
-	return &Server{opt: opt, stamps: newStamps(opt.Clock), rates: newRates(opt.Clock), turn: make(chan struct{}, mostAtOnce), copying: make(chan struct{}, 1)}
+	return &Server{opt: opt, stamps: newStamps(opt.Clock), rates: newRates(opt.Clock), turn: make(chan struct{}, mostAtOnce), reigns: make(chan struct{}, mostReigns), copying: make(chan struct{}, 1)}
 }
 
 // Serve answers on the listener until ctx ends, and closes it.
@@ -72,9 +74,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		l = tls.NewListener(l, s.opt.TLS.Server())
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/stamp", s.limited(s.stamp))
-	mux.HandleFunc("POST /v1/promise", s.limited(s.promise))
-	mux.HandleFunc("POST /v1/copy", s.limited(s.copy))
+	mux.HandleFunc("GET /v1/stamp", s.limited(s.turn, s.stamp))
+	mux.HandleFunc("POST /v1/promise", s.limited(s.turn, s.promise))
+	mux.HandleFunc("POST /v1/copy", s.limited(s.turn, s.copy))
+	mux.HandleFunc("GET "+reignPath, s.limited(s.reigns, s.reign))
 	srv := &http.Server{
 		Handler: mux, ReadHeaderTimeout: readLimit, ReadTimeout: readLimit, WriteTimeout: writeLimit, IdleTimeout: idleLimit,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
@@ -97,7 +100,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // limited turns away who asks too much.
-func (s *Server) limited(do http.HandlerFunc) http.HandlerFunc {
+func (s *Server) limited(turn chan struct{}, do http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		from, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err != nil || !s.rates.take(from.Addr().Unmap()) {
@@ -105,8 +108,8 @@ func (s *Server) limited(do http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		select {
-		case s.turn <- struct{}{}:
-			defer func() { <-s.turn }()
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
 			do(w, r)
 		default:
 			http.Error(w, "too many at once", http.StatusServiceUnavailable)

@@ -2,7 +2,11 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -57,4 +61,25 @@ func (c *Client) PutHold(ctx context.Context, lease topology.LeaseID, run string
 		return 0, err
 	}
 	return c.overwrite(ctx, "say what the router holds", own)
+}
+
+// Granted is for how long etcd granted a lease, which may be longer than was asked
+// for. ErrLeaseGone: there is no such lease.
+func (c *Client) Granted(ctx context.Context, lease topology.LeaseID) (time.Duration, error) {
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	causes := failures{}
+	for _, m := range c.order() {
+		limited, done := context.WithTimeout(ctx, c.perTry)
+		got, err := m.client.TimeToLive(limited, clientv3.LeaseID(lease))
+		done()
+		switch {
+		case err == nil && got.GrantedTTL > 0:
+			return time.Duration(got.GrantedTTL) * time.Second, nil
+		case err == nil:
+			return 0, fmt.Errorf("look at lease %x: %w", int64(lease), ErrLeaseGone)
+		}
+		causes[m.endpoint] = err
+	}
+	return 0, fmt.Errorf("look at lease %x: %w", int64(lease), unreachable(ctx, causes))
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/election"
+	"github.com/mmm-ha/mmm/internal/certs"
+	"github.com/mmm-ha/mmm/internal/peer"
 	"github.com/mmm-ha/mmm/internal/store"
 	"github.com/mmm-ha/mmm/topology"
 )
@@ -26,27 +28,33 @@ type Options struct {
 	// them. Without Writing the cluster does not hear of this router.
 	Name    string
 	Writing func() (running, open int)
+
+	Clock election.Clock
+	Peers *certs.Certs // what agents are shown when they are asked (R57); nil: nothing, in the clear
 }
 
 // Follower keeps the newest View. Its questions may be asked by many goroutines.
 type Follower struct {
 	opt   Options
 	view  atomic.Pointer[View]
-	fresh atomic.Int64 // FreshUntil as time since born
+	fresh *freshness
 	lag   atomic.Int64 // most that a reader may be behind
 	over  atomic.Pointer[order]
-	born  time.Time
+	proof atomic.Pointer[time.Time] // what etcd held then is in the view
 
-	cluster topology.Cluster // the rest is Run's
-	proved  time.Time        // what etcd held then is in the view
+	granted *granted // the rest is Run's
+	cluster topology.Cluster
 	judged  time.Time
 	hold    hold
+	trust   trust
+	silent  silences
 }
 
 // New makes a Follower; Run makes it work.
 func New(opt Options) *Follower {
-	f := &Follower{opt: opt, born: time.Now()}
+	f := &Follower{opt: opt, fresh: newFreshness(opt.Clock), granted: newGranted(opt.Client), silent: silences{}}
 	f.SetMaxLag(opt.MaxLag)
+	f.proof.Store(&time.Time{})
 	f.view.Store(&View{Why: "etcd has not answered yet", next: make(chan struct{})})
 	return f
 }
@@ -55,12 +63,13 @@ func New(opt Options) *Follower {
 func (f *Follower) View() *View { return f.view.Load() }
 
 // Fresh reports whether a write may begin now by the newest View (R57).
-func (f *Follower) Fresh() bool { return time.Since(f.born) < time.Duration(f.fresh.Load()) }
+func (f *Follower) Fresh() bool { return f.FreshFor() > 0 }
 
 // FreshFor is how long a write may still begin by the newest View; 0: it may not.
-func (f *Follower) FreshFor() time.Duration {
-	return max(time.Duration(f.fresh.Load())-time.Since(f.born), 0)
-}
+func (f *Follower) FreshFor() time.Duration { return f.fresh.left(f.View().Epoch) }
+
+// heard is the time since etcd last proved what is in the View.
+func (f *Follower) heard() time.Duration { return time.Since(*f.proof.Load()) }
 
 // SetMaxLag changes how far behind a reader may be, within a second; 0: no limit.
 func (f *Follower) SetMaxLag(d time.Duration) { f.lag.Store(int64(d)) }
@@ -70,11 +79,17 @@ func (f *Follower) Run(ctx context.Context) error {
 	watcher := f.opt.Client.NewWatcher()
 	watched := make(chan error, 1)
 	go func() { watched <- watcher.Run(ctx) }()
-	var heralding sync.WaitGroup
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { f.granted.run(ctx) })
+	beside.Go(func() {
+		by := peer.NewClient(peer.ClientOptions{TLS: f.opt.Peers})
+		defer by.Close()
+		f.askWriter(ctx, by)
+	})
 	if f.opt.Writing != nil {
-		heralding.Go(func() { f.herald(ctx) })
+		beside.Go(func() { f.herald(ctx) })
 	}
-	defer heralding.Wait()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
@@ -82,7 +97,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		case err := <-watched:
 			return err
 		case c := <-watcher.Changes():
-			f.take(c)
+			f.take(c, time.Now())
 		case <-tick.C:
 			f.refresh(watcher)
 		}
@@ -95,25 +110,32 @@ func (f *Follower) refresh(w *store.Watcher) {
 	proved := w.Fresh()
 	select {
 	case c := <-w.Changes():
-		f.take(c)
+		f.take(c, time.Now())
 	default:
 	}
-	if proved.After(f.proved) {
-		f.proved = proved
-		ttl := f.cluster.Spec.Value.Timing.TTL.D()
-		f.fresh.Store(int64(proved.Add(ttl - election.Margin(ttl)).Sub(f.born)))
+	if f.fresh.slept() {
+		f.fresh.forget()
 	}
+	f.proof.Store(&proved)
+	f.fresh.prove(proved, f.granted.of(f.cluster.Writer.Lease))
 	if !f.judged.IsZero() && time.Since(f.judged) > time.Second { // states change with time alone
-		f.take(f.cluster)
+		f.take(f.cluster, time.Now())
 	}
 }
 
 // take judges a snapshot and publishes the View if it says something new.
-func (f *Follower) take(c topology.Cluster) {
-	f.cluster, f.judged = c, time.Now()
+func (f *Follower) take(c topology.Cluster, now time.Time) {
+	f.cluster, f.judged = c, now
+	f.granted.want(c)
+	f.fresh.prove(*f.proof.Load(), f.granted.of(c.Writer.Lease))
 	old := f.view.Load()
-	v := judge(c, old.Epoch, f.judged, time.Duration(f.lag.Load()))
-	f.hold.limit(v, c.Switchover.Value, f.judged)
+	why := f.trust.look(c)
+	v := judge(c, f.trust.epoch, now, time.Duration(f.lag.Load()))
+	f.hold.limit(v, c.Switchover.Value, now)
+	f.silent.drop(v, c, now)
+	if why != "" {
+		v.distrust(why)
+	}
 	f.view.Store(v)
 	close(old.next)
 	if v.Writer != old.Writer || v.Epoch != old.Epoch || v.Held != old.Held {

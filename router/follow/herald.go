@@ -3,6 +3,8 @@ package follow
 import (
 	"context"
 	"crypto/rand"
+	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -76,7 +78,7 @@ func (f *Follower) say(ctx context.Context, session *election.Session, run strin
 // tell says what the view asks for: that this router is there, or that it holds.
 // It is false when there is something else to say by now.
 func (f *Follower) tell(ctx context.Context, session *election.Session, run string, v *View) bool {
-	hold := topology.RouterHold{Name: f.opt.Name, Order: v.asked}
+	hold := topology.RouterHold{Name: f.opt.Name, Order: v.asked, Addresses: ownAddresses()}
 	if v.asked != 0 {
 		unsure, quiet := f.quiet(ctx, v)
 		if !quiet {
@@ -136,4 +138,20 @@ func (f *Follower) quiet(ctx context.Context, v *View) (unsure int, still bool) 
 func (f *Follower) Over(v *View) bool {
 	over := f.over.Load()
 	return v.Held && over != nil && *over == v.order
+}
+
+// addressesMost bounds how many addresses a router names.
+const addressesMost = 16
+
+// ownAddresses are those of this machine: from one of them agents will be asked.
+func ownAddresses() []netip.Addr {
+	all, _ := net.InterfaceAddrs() // without them agents do not answer, and writes are held
+	var out []netip.Addr
+	for _, a := range all {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err == nil && prefix.Addr().IsGlobalUnicast() && len(out) < addressesMost {
+			out = append(out, prefix.Addr().Unmap())
+		}
+	}
+	return out
 }

@@ -117,8 +117,8 @@ func TestTransactionsOfTheNextOrderHaveTheirTime(t *testing.T) {
 	})
 }
 
-// reigning is an etcd with a cluster whose writer is db1, ready, and a client.
-func reigning(t *testing.T) *store.Client {
+// aReign is an etcd with a cluster whose writer is db1, ready, and a client.
+func aReign(t *testing.T) *store.Client {
 	t.Helper()
 	etcd := storetest.Start(t)
 	client, err := store.Open(t.Context(), store.Options{Endpoints: []string{etcd.Endpoint}, Cluster: "shop"})
@@ -173,7 +173,7 @@ func until(t *testing.T, client *store.Client, what string, is func(topology.Clu
 }
 
 func TestARouterIsKnownWhileItLives(t *testing.T) {
-	client := reigning(t)
+	client := aReign(t)
 	_, stop := routed(t, client, &crowd{})
 	seen := until(t, client, "the router is there", func(c topology.Cluster) bool { return len(c.Holds) == 1 })
 	for run, e := range seen.Holds {
@@ -192,7 +192,7 @@ func TestARouterIsKnownWhileItLives(t *testing.T) {
 }
 
 func TestARouterSaysForWhichOrderItHolds(t *testing.T) {
-	client := reigning(t)
+	client := aReign(t)
 	var c crowd
 	c.running.Store(1)
 	f, _ := routed(t, client, &c)

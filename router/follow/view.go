@@ -44,6 +44,7 @@ type View struct {
 
 	order order        // for which it is Held
 	asked topology.Rev // revision of an order that waits for this router to hold; 0: none
+	ask   *asked       // who knows whether the writer still reigns; nil: nobody
 
 	next chan struct{}
 }
@@ -55,6 +56,7 @@ func (v *View) Next() <-chan struct{} { return v.next }
 func judge(c topology.Cluster, highest topology.Rev, now time.Time, maxLag time.Duration) *View {
 	v := &View{Epoch: max(highest, c.LastEpoch()), next: make(chan struct{})}
 	spec := c.Spec.Value
+	v.ask = askable(c)
 	v.findWriter(c)
 	for _, h := range spec.Hosts {
 		if c.Writer.Present() && c.Writer.Value.Name == h.Name {
@@ -114,6 +116,11 @@ func (v *View) findWriter(c topology.Cluster) {
 			v.asked = c.Switchover.Rev
 		}
 	}
+}
+
+// distrust takes everything out of a View that only an etcd may say that is believed.
+func (v *View) distrust(why string) {
+	v.Writer, v.Held, v.asked, v.ask, v.Why = Host{}, false, 0, nil, why
 }
 
 // NewView makes a View of its parts, for those who follow something else than etcd.

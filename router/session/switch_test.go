@@ -114,6 +114,7 @@ func TestCommitThatWasNotSentIsRetryable(t *testing.T) {
 	}
 }
 
+// R59.
 func TestStatementWithoutAnswerIsNotSentAgain(t *testing.T) {
 	r := newRig(t, 1)
 	db := r.client("")
