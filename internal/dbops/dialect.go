@@ -104,6 +104,7 @@ type replicationColumns struct {
 	name, host, port, io, sql, usingGTID, receivedGTID, file, filePosition, relayBytes, delay string
 	doneFile, donePosition                                                                    string
 	sqlState                                                                                  string   // what the SQL thread does
+	beats                                                                                     string   // heartbeats that came from the source
 	sqlRests                                                                                  []string // how that begins when it has nothing on its way
 	ioErrno, ioError, sqlErrno, sqlError                                                      string
 	usingGTIDYes                                                                              string

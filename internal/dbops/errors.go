@@ -40,6 +40,9 @@ var (
 	// ErrRelayLost: the server threw away received transactions after all. The
 	// host must count as a new incarnation (R40).
 	ErrRelayLost = errors.New("relay log was lost")
+	// ErrNotTold: the server does not know yet where in the source's log it is.
+	// Nothing was changed; it knows with the next heartbeat, within a second or two.
+	ErrNotTold = errors.New("the source has not told yet where in its log this server is")
 	// ErrTorn: the server cannot read what it wrote down of its replication
 	// (master.info, relay-log.info), as after a power cut. Follow mends it.
 	ErrTorn = errors.New("the server's notes of its replication are unreadable")

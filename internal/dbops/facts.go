@@ -32,7 +32,8 @@ type channel struct {
 	source     string // address:port
 	io         string
 	sql        bool
-	sqlRests   bool // the SQL thread has nothing on its way
+	beats      uint64 // heartbeats that came from the source
+	sqlRests   bool   // the SQL thread has nothing on its way
 	usingGTID  bool
 	received   gtid.Set // Gtid_IO_Pos as the server says, which may be stale
 	file       string   // of the source's binlog
@@ -83,7 +84,11 @@ func (s *Server) readFacts(ctx context.Context, d *dialect, db *sql.DB) (facts, 
 	if err != nil {
 		return facts{}, err
 	}
-	return d.parseFacts(general, channels)
+	f, err := d.parseFacts(general, channels)
+	if err == nil {
+		s.attached.see(f.channel)
+	}
+	return f, err
 }
 
 func (d *dialect) parseFacts(general, channels []row) (facts, error) {
@@ -129,6 +134,7 @@ func (d *dialect) parseChannel(r *reader) channel {
 		file:       r.text(col.file),
 		filePos:    r.number(col.filePosition, 64),
 		relayBytes: r.number(col.relayBytes, 64),
+		beats:      r.number(col.beats, 64),
 		delay:      time.Duration(r.number(col.delay, 32)) * time.Second,
 		doneFile:   r.text(col.doneFile),
 		donePos:    r.number(col.donePosition, 64),

@@ -38,6 +38,7 @@ var mariadb = dialect{
 		file: "Master_Log_File", filePosition: "Read_Master_Log_Pos", relayBytes: "Relay_Log_Space",
 		doneFile: "Relay_Master_Log_File", donePosition: "Exec_Master_Log_Pos",
 		sqlState: "Slave_SQL_Running_State", sqlRests: []string{"Slave has read all relay log", "Waiting until MASTER_DELAY seconds"},
+		beats:   "Slave_received_heartbeats",
 		delay:   "SQL_Delay",
 		ioErrno: "Last_IO_Errno", ioError: "Last_IO_Error",
 		sqlErrno: "Last_SQL_Errno", sqlError: "Last_SQL_Error",

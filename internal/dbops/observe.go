@@ -106,6 +106,7 @@ func (s *Server) observe(ctx context.Context, d *dialect, p *topology.Probe) err
 	if err != nil {
 		return fmt.Errorf("observe: %w", err)
 	}
+	s.attached.see(f.channel)
 	d.fill(p, f, sets[semi])
 	switch {
 	case missing:

@@ -16,7 +16,7 @@ import (
 // Reattach makes the IO thread connect once by file and position, so that the
 // source takes the last transaction for acknowledged, and then return to GTIDs
 // (R27). It is for an acknowledging replica whose relay log is fully applied:
-// else ErrUnapplied. When it fails half-way, the IO thread stays stopped and Follow
+// else ErrUnapplied; ErrNotTold when it is new at the source. When it fails half-way, the IO thread stays stopped and Follow
 // puts things right: a source that does not answer may come back with a shorter
 // binlog, in which the old file and position mean nothing.
 //
@@ -36,6 +36,12 @@ func (s *Server) Reattach(ctx context.Context) error {
 	if c := f.channel; !c.configured || c.file == "" || !c.usingGTID {
 		return fmt.Errorf("%s: this server is not attached", do)
 	}
+	if f.unapplied() {
+		return f.refuse(do)
+	}
+	if !s.attached.see(f.channel) {
+		return fmt.Errorf("%s: %w", do, ErrNotTold)
+	}
 	if err := s.detach(ctx, d, do); err != nil {
 		return err
 	}
@@ -47,7 +53,7 @@ func (s *Server) Reattach(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", do, err)
 	}
 	if f.channel.donePos <= firstPosition {
-		return errors.Join(fmt.Errorf("%s: the server does not know yet where in the source's log it is", do), s.exec(ctx, s.work, do, d.startAll))
+		return errors.Join(fmt.Errorf("%s: %w", do, ErrNotTold), s.exec(ctx, s.work, do, d.startAll))
 	}
 	if err := s.exec(ctx, s.work, do, fmt.Sprintf(d.reattachFormat, file, f.channel.donePos)); err != nil {
 		return err

@@ -55,7 +55,7 @@ func (h host) reattach(t *testing.T, source host) {
 			t.Fatal(err)
 		case errors.Is(err, dbops.ErrTimeout):
 			must(t, h.ops.Follow(ctx, source.source()))
-		case !errors.Is(err, dbops.ErrUnapplied):
+		case !errors.Is(err, dbops.ErrUnapplied) && !errors.Is(err, dbops.ErrNotTold):
 			t.Fatal(err)
 		}
 	}

@@ -56,6 +56,8 @@ type Server struct {
 	warmed topology.Incarnation
 	absent absence // guarded by turn
 
+	attached attachment
+
 	nudge atomic.Uint64 // session of the last nudge that did not return
 }
 

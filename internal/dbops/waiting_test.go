@@ -108,7 +108,7 @@ func TestReattachReleasesWhatANudgeCannot(t *testing.T) {
 	must(t, r.ops.SetSemiReplica(patiently(t), true))
 	r.eventually(t, "attached", func(p topology.Probe) bool { return p.Replication.Attached && p.Replication.IO == "Yes" })
 	hangs(t, first)
-	must(t, r.ops.Reattach(patiently(t)))
+	r.reattach(t, w)
 	must(t, ended(t, first))
 	must(t, ended(t, second))
 	r.caughtUp(t, w)
