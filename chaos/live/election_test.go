@@ -319,7 +319,7 @@ func TestDelayedReplicaIsElectedOnlyIfThereIsNoOther(t *testing.T) {
 	w := s.write()
 	writer, late, epoch := s.writer()
 	s.order("set-offline", late)
-	s.exec(late, "STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=10", "START SLAVE")
+	s.exec(late, "STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=5", "START SLAVE")
 	s.order("set-online", late)
 	s.awaitCluster(late+" acknowledges, and applies late", func(c topology.Cluster) error {
 		r, id, _ := c.ReportOf(late)
@@ -329,7 +329,7 @@ func TestDelayedReplicaIsElectedOnlyIfThereIsNoOther(t *testing.T) {
 		return nil
 	})
 	w.more(30)
-	const why = "it applies what it receives 10s later on purpose (MASTER_DELAY)"
+	const why = "it applies what it receives 5s later on purpose (MASTER_DELAY)"
 	_, out := s.ctl("status")
 	s.says(out, late+" is elected only if there is no other: "+why)
 	code, out := s.ctl("switchover", "--to", late, "--yes")

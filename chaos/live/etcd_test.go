@@ -57,7 +57,7 @@ func TestReignOutlivesTheLeaderOfEtcd(t *testing.T) {
 			for _, host := range []string{"db3", other, "db3", other, "db3", other} {
 				s.until("the leader of etcd is on "+host, func() error { return s.leadEtcd(host) })
 				s.must(fault.do(s, host))
-				w.more(150)
+				w.more(120)
 				s.must(fault.undo(s, host))
 				if fault.same {
 					s.reignIs(epoch)

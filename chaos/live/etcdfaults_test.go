@@ -66,7 +66,7 @@ func TestFullEtcdStopsNoWrites(t *testing.T) {
 		}
 		return nil
 	})
-	time.Sleep(10*ttl - time.Since(began))
+	time.Sleep(outage - time.Since(began))
 	gap, acked := w.longestGap(began)
 	t.Logf("etcd full for %s: %d writes, longest gap %s", time.Since(began).Round(time.Millisecond), acked, gap.Round(time.Millisecond))
 	if gap > time.Second || acked < 100 {
@@ -129,7 +129,7 @@ func TestEtcdThatWantsAPasswordStopsNoWrites(t *testing.T) {
 	if _, err := s.read(); err == nil {
 		t.Fatal("etcd can be read without a password: the fault did not bite")
 	}
-	time.Sleep(10 * ttl)
+	time.Sleep(outage)
 	gap, acked := w.longestGap(began)
 	t.Logf("etcd wants a password for %s: %d writes, longest gap %s", time.Since(began).Round(time.Millisecond), acked, gap.Round(time.Millisecond))
 	if gap > time.Second || acked < 100 {

@@ -45,7 +45,7 @@ func TestEtcdMemberThatHangsCostsTheWriterNoLease(t *testing.T) {
 			s.until("the leader of etcd is on "+leader, func() error { return s.leadEtcd(leader) })
 			began := time.Now()
 			tt.do(s, writer, member)
-			w.more(300)
+			w.more(220)
 			tt.undo(s, writer, member)
 			gap, acked := w.longestGap(began)
 			t.Logf("the member on %s: %d writes in %s, longest gap %s", member, acked, time.Since(began).Round(time.Millisecond), gap.Round(time.Millisecond))

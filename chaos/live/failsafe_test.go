@@ -16,6 +16,9 @@ import (
 // ttl is the lease of the bed (profile fast).
 const ttl = time.Second
 
+// outage is long beside a lease: what is not extended meanwhile has ended long before.
+const outage = 5 * ttl
+
 // longestGap is the longest time between two acknowledged writes of one client,
 // from a moment on, and how many were acknowledged.
 func (w *writes) longestGap(from time.Time) (gap time.Duration, acked int) {
@@ -93,7 +96,7 @@ func TestWriterClosesWhenAHostIsLostWhileEtcdIsAway(t *testing.T) {
 	s.well()
 }
 
-// All members of etcd hang for ten leases and go on. They may let go of all leases
+// All members of etcd hang for five leases and go on. They may let go of all leases
 // when they do, before they hear a renewal; then the reign is taken again.
 func TestWritesGoOnWhileEtcdHangs(t *testing.T) {
 	s := begin(t)
@@ -102,7 +105,7 @@ func TestWritesGoOnWhileEtcdHangs(t *testing.T) {
 	began := time.Now()
 	s.onAll(etcdHosts, func(host string) error { return s.Freeze(s.ctx, host, lab.UnitEtcd) })
 	s.awaitSaid(writer, "goes on by the promises of all others")
-	time.Sleep(10*ttl - time.Since(began))
+	time.Sleep(outage - time.Since(began))
 	s.onAll(etcdHosts, func(host string) error { return s.Thaw(s.ctx, host, lab.UnitEtcd) })
 	s.awaitSaid(writer, "etcd answers again")
 	w.more(50)
@@ -174,7 +177,7 @@ func TestReignIsTakenAgainWhenEtcdHasLetGoOfIt(t *testing.T) {
 		}
 		return nil
 	})
-	time.Sleep(10*ttl - time.Since(began))
+	time.Sleep(outage - time.Since(began))
 	cut(false)
 	now, after := s.awaitWriter(epoch)
 	w.more(50)

@@ -16,8 +16,8 @@ import (
 	"github.com/mmm-ha/mmm/chaos/lab"
 )
 
-// floodFor is twice as long as a server must be deaf before it is replaced.
-const floodFor = 6 * time.Second
+// floodFor is longer by two seconds than a server must be deaf before it is replaced.
+const floodFor = 5 * time.Second
 
 // deaf is what an agent says of a mysqld that takes nobody new.
 const deaf = "takes no new connection"

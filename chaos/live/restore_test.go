@@ -36,7 +36,7 @@ func TestEtcdRestoredFromAnOldCopyIsNotBelieved(t *testing.T) {
 	}
 	s.until("nobody is writable", s.nobodyWritable)
 	s.must(s.KillAgent(s.ctx, writer, true))
-	for end := time.Now().Add(10 * ttl); time.Now().Before(end); time.Sleep(lookEach) {
+	for end := time.Now().Add(outage); time.Now().Before(end); time.Sleep(lookEach) {
 		s.must(s.nobodyWritable())
 	}
 	if code, out := s.ctl("status", "--check"); code != 11 || !strings.Contains(out, "HALT") {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -210,10 +212,15 @@ func (s *stage) ctlBy(m mistake, args ...string) (int, string) {
 	return s.code(err), string(out)
 }
 
-// brief complains about a refusal that is longer than the one sentence.
+// excerpt is what a mistake in a file is shown with: the file's name above it, the
+// lines around it and the mark below.
+var excerpt = regexp.MustCompile(`^\s*(>?\s*\d+ \|.*|\^)$|^\S+: \S+\.yaml:$`)
+
+// brief complains about a refusal that is longer than the one sentence, not counting
+// an excerpt of the file.
 func (s *stage) brief(out string) {
 	s.t.Helper()
-	lines := strings.Split(strings.TrimSpace(out), "\n")
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(out), "\n"), excerpt.MatchString)
 	if len(lines) != 1 || strings.Count(lines[0], "rpc error")+strings.Count(lines[0], "transport:") > 0 {
 		s.t.Errorf("it is not one sentence for an operator: %s", out)
 	}

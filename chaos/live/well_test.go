@@ -22,7 +22,7 @@ func (s *stage) well() {
 	s.load = nil
 	var cleared time.Time
 	c := s.awaitCluster("the cluster is well", func(c topology.Cluster) error {
-		if time.Since(cleared) > time.Second {
+		if time.Since(cleared) > clearEach {
 			s.clear(c)
 			cleared = time.Now()
 		}
@@ -34,6 +34,9 @@ func (s *stage) well() {
 		s.t.Fatalf("the writer changed in the calm: epoch %d, then %d", c.Epoch(), now.Epoch())
 	}
 }
+
+// clearEach is how often hosts that await it are set online.
+const clearEach = 200 * time.Millisecond
 
 // clear says set-online of each host that awaits it, so that the next test need
 // not wait and no host counts as flapping.
