@@ -46,6 +46,20 @@ func routerNames(cl topology.Cluster) []string {
 	return out
 }
 
+// otherRouters are the mmmrouters that are there by what they say themselves (R58),
+// and that no agent tells of, sorted.
+func otherRouters(cl topology.Cluster) []string {
+	out := []string{}
+	for _, e := range cl.Holds {
+		_, listed := cl.Spec.Value.Router(e.Value.Name)
+		if _, live := routerReport(cl, e.Value.Name); !live && !listed {
+			out = append(out, e.Value.Name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // routerReport finds what the agent beside a router says of it.
 func routerReport(cl topology.Cluster, name string) (topology.RouterReport, bool) {
 	_, id, live := cl.AsRouters().ReportOf(name)

@@ -77,6 +77,10 @@ var routerSituations = []struct {
 		e.Value.Name = "router9"
 		c.Routers["id-router9"] = e
 	}, ExitWarn},
+	{"routers_without_an_agent", func(c *topology.Cluster) {
+		c.Holds = map[string]topology.Entry[topology.RouterHold]{"a": entry(topology.RouterHold{Name: "app1"}, 60),
+			"b": entry(topology.RouterHold{Name: "router1"}, 61), "c": entry(topology.RouterHold{Name: "app1"}, 62)}
+	}, ExitOK},
 	{"routers_offline", func(c *topology.Cluster) {
 		c.Intents["router2"] = entry(topology.Intent{Want: topology.WantOffline, Who: "alice@ops1", Why: "new kernel", Since: noon.Add(-time.Hour)}, 40)
 	}, ExitWarn},

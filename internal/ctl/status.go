@@ -26,6 +26,7 @@ type Status struct {
 	Order     *topology.Switchover `json:"order"` // one that is still open
 	Hosts     []HostStatus         `json:"hosts"`
 	Routers   []RouterStatus       `json:"routers"`
+	Others    []string             `json:"otherRouters"` // mmmrouters that no agent stands beside
 	LastEvent *topology.Event      `json:"lastEvent"`
 
 	general []string // of Problems, those that the table does not show
@@ -125,7 +126,7 @@ func statusOf(cl topology.Cluster, now time.Time, quorum *Quorum) Status {
 	for _, name := range hostNames(cl) {
 		doc.Hosts = append(doc.Hosts, hostStatus(cl, name, now))
 	}
-	doc.Routers = []RouterStatus{}
+	doc.Routers, doc.Others = []RouterStatus{}, otherRouters(cl)
 	for _, name := range routerNames(cl) {
 		doc.Routers = append(doc.Routers, routerStatus(cl, name, now))
 	}
@@ -172,6 +173,9 @@ func (c *Ctl) writeStatus(w *strings.Builder, doc Status) {
 	}
 	writeTable(w, []string{"HOST", "ROLE", "STATE", "LAG", "GTID", "VIPS", "WHY"}, rows)
 	writeRouters(w, doc.Routers, c.now())
+	if len(doc.Others) > 0 {
+		fmt.Fprintf(w, "\nmmmrouters without an agent beside them, and so without a VIP: %s\n", strings.Join(doc.Others, ", "))
+	}
 	if e := doc.LastEvent; e != nil {
 		fmt.Fprintf(w, "\nLast event %s ago: %s: %s\n", ago(c.now().Sub(e.At)), e.Host, eventText(*e))
 	}
