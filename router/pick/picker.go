@@ -1,6 +1,7 @@
 package pick
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,13 @@ const (
 	asideLongest = 30 * time.Second
 	slowStart    = 30 * time.Second // a host that is new or came back gets its share little by little
 	slowLeast    = 0.1
+
+	missedFor = 2 * time.Second // a host that was no candidate for so long, while others were, has come back
+
+	// A host's answers count by their smoothed time, but small differences are noise,
+	// and what was measured long ago says little: it halves with each fadeTime.
+	quickest = time.Millisecond
+	fadeTime = 10 * time.Second
 )
 
 // Candidate is a host that may be read from.
@@ -29,7 +37,10 @@ type Load struct {
 	average  atomic.Int64 // nanoseconds of an answer, smoothed
 	failures atomic.Int64 // in a row
 	aside    atomic.Int64 // until then, in unix nanoseconds
-	since    atomic.Int64 // it is known since then
+	since    atomic.Int64 // it is known since then, or has come back
+	seen     atomic.Int64 // when it was last a candidate
+	looked   atomic.Int64 // average when it was last looked at
+	changed  atomic.Int64 // when that look found another one
 }
 
 // Begin counts a statement that is sent.
@@ -38,7 +49,9 @@ func (l *Load) Begin() { l.busy.Add(1) }
 // End counts its answer, which took that long.
 func (l *Load) End(took time.Duration) {
 	l.busy.Add(-1)
-	l.failures.Store(0)
+	if l.failures.Load() != 0 {
+		l.failures.Store(0)
+	}
 	old := l.average.Load()
 	l.average.Store(old + (int64(took)-old)/8)
 }
@@ -67,6 +80,7 @@ func (l *Load) Now() (busy, sessions int64, average time.Duration) {
 
 // Picker chooses. It may be used by many goroutines.
 type Picker struct {
+	last  atomic.Int64 // when somebody was last chosen
 	mu    sync.RWMutex
 	hosts map[string]*Load
 	now   func() time.Time
@@ -101,6 +115,7 @@ func (p *Picker) Load(name string) *Load {
 // are: something is then wrong that no choice mends.
 func (p *Picker) Pick(all []Candidate) int {
 	now := p.now()
+	p.greet(all, now)
 	var room [16]int
 	fit := room[:0]
 	for i := range all {
@@ -132,9 +147,38 @@ func (p *Picker) Pick(all []Candidate) int {
 	return a
 }
 
-// cost is what one more session would cost on a host.
+// greet notes who the candidates are. One that was none for a while, although there
+// was something to choose, begins slowly, and so does one that was aside: its caches
+// are cold, and what went wrong may still be so.
+func (p *Picker) greet(all []Candidate, now time.Time) {
+	before := p.last.Swap(now.UnixNano())
+	for i := range all {
+		l := p.Load(all[i].Name)
+		seen := l.seen.Swap(now.UnixNano())
+		back := seen > 0 && before-seen > int64(missedFor)
+		if aside := l.aside.Load(); aside > l.since.Load() && aside <= now.UnixNano() {
+			back = true
+		}
+		if back {
+			l.since.Store(now.UnixNano())
+		}
+	}
+}
+
+// cost is what one more session would cost on a host: how many there are, how long
+// each takes, for its weight.
 func (p *Picker) cost(c Candidate, now time.Time) float64 {
 	l := p.Load(c.Name)
 	share := float64(max(c.Weight, 1)) * max(slowLeast, min(1, float64(now.UnixNano()-l.since.Load())/float64(slowStart)))
-	return float64(l.busy.Load()+l.sessions.Load()+1) / share
+	return float64(l.busy.Load()+l.sessions.Load()+1) * l.slowness(now) / share
+}
+
+// slowness is the smoothed time of an answer in units of the quickest that counts.
+func (l *Load) slowness(now time.Time) float64 {
+	average := l.average.Load()
+	if l.looked.Swap(average) != average { // it has answered since
+		l.changed.Store(now.UnixNano())
+	}
+	idle := time.Duration(max(now.UnixNano()-l.changed.Load(), 0))
+	return 1 + float64(average)/float64(quickest)*math.Exp2(-float64(idle)/float64(fadeTime))
 }
