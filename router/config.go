@@ -16,6 +16,7 @@ type Config struct {
 	Cluster string        `yaml:"cluster"`
 	Name    string        `yaml:"name"` // of this router among the routers; the host's name unless given
 	Etcd    conffile.Etcd `yaml:"etcd"`
+	Peer    Peer          `yaml:"peer"`
 
 	Listeners []Listener `yaml:"listeners"`
 	Admin     string     `yaml:"admin"` // address of the pages for operators and Prometheus
@@ -31,6 +32,14 @@ type Config struct {
 	SlowLog     SlowLog     `yaml:"slowLog"`
 	Digests     int         `yaml:"digests"` // how many kinds of statements are counted apart
 	Drain       Drain       `yaml:"drain"`
+}
+
+// Peer is what the router shows agents that it asks while etcd is away; nothing
+// when agents talk in the clear.
+type Peer struct {
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
 }
 
 // Listener is one address that clients connect to.

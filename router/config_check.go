@@ -70,12 +70,16 @@ func (c Config) checkTLS(m conffile.Mistakes) {
 	if (c.Backend.Cert == "") != (c.Backend.Key == "") {
 		m.Add("backend", "needs both `cert` and `key`, or neither of them")
 	}
+	if given := c.Peer != (Peer{}); given && (c.Peer.CA == "" || c.Peer.Cert == "" || c.Peer.Key == "") {
+		m.Add("peer", "needs all of `ca`, `cert` and `key`, or none of them")
+	}
 	if c.Backend.TLS == BackendVerify && c.Backend.CA == "" {
 		m.Add("backend.tls", "is verify, but nobody says who signed the servers' certificates: give `ca: FILE`")
 	}
 	files := []struct{ field, path string }{
 		{"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"tls.ca", c.TLS.CA},
 		{"backend.ca", c.Backend.CA}, {"backend.cert", c.Backend.Cert}, {"backend.key", c.Backend.Key},
+		{"peer.ca", c.Peer.CA}, {"peer.cert", c.Peer.Cert}, {"peer.key", c.Peer.Key},
 		{"etcd.ca", c.Etcd.CA}, {"etcd.cert", c.Etcd.Cert}, {"etcd.key", c.Etcd.Key},
 		{"users.file", c.Users.File}, {"users.passwordFile", c.Users.PasswordFile},
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mmm-ha/mmm/internal/certs"
 	"github.com/mmm-ha/mmm/internal/conffile"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/store"
@@ -47,11 +48,15 @@ const (
 
 // assemble puts together what a router is made of.
 func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.Options, error) {
-	certs, err := cfg.Etcd.Certs()
+	etcd, err := cfg.Etcd.Certs()
 	if err != nil {
 		return router.Options{}, err
 	}
-	client, err := store.Open(ctx, store.Options{Endpoints: cfg.Etcd.Endpoints, Cluster: cfg.Cluster, TLS: certs, Log: log})
+	peers, err := peerCerts(cfg.Peer)
+	if err != nil {
+		return router.Options{}, err
+	}
+	client, err := store.Open(ctx, store.Options{Endpoints: cfg.Etcd.Endpoints, Cluster: cfg.Cluster, TLS: etcd, Log: log})
 	if err != nil {
 		return router.Options{}, err
 	}
@@ -60,7 +65,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 	var talk *session.Conversations
 	p.follower = follow.New(follow.Options{
 		Client: client, Log: log, MaxLag: cfg.Readers.MaxLag.D(),
-		Name: cfg.Name, Writing: func() (int, int) { return talk.Writing() },
+		Name: cfg.Name, Peers: peers, Writing: func() (int, int) { return talk.Writing() },
 	})
 	if p.servers, err = serversTLS(cfg.Backend); err != nil {
 		return router.Options{}, err
@@ -87,6 +92,14 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 			return group.Wait()
 		},
 	}, nil
+}
+
+// peerCerts is what agents are shown; nil: nothing, they are asked in the clear.
+func peerCerts(p router.Peer) (*certs.Certs, error) {
+	if p == (router.Peer{}) {
+		return nil, nil
+	}
+	return certs.Open(certs.Files{CA: p.CA, Cert: p.Cert, Key: p.Key, Names: certs.Names{CA: "`peer.ca`", Cert: "`peer.cert`", Key: "`peer.key`"}})
 }
 
 // sweep closes what the pool has kept for too long, until ctx ends.

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mmm-ha/mmm/internal/certs"
+	"github.com/mmm-ha/mmm/internal/certs/certstest"
 	"github.com/mmm-ha/mmm/topology"
 )
 
@@ -101,5 +104,34 @@ func TestWhoNeverReignsIsNotAsked(t *testing.T) {
 	s := newStage(t, nil)
 	if _, _, err := s.stranger(nil).Reign(t.Context(), s.server, "c-1", 7); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("%v, want no answer", err)
+	}
+}
+
+// Where agents demand certificates of each other, they demand one of a router, too.
+func TestAReignIsAskedForByTLS(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := certstest.New(dir, "ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := func(name string) *certs.Certs {
+		cert, key, err := ca.Sign(dir, certstest.Want{Name: name, Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := certs.Open(certs.Files{CA: ca.File, Cert: cert, Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	s := newStage(t, func(o *ServerOptions) { reigns(o); o.TLS = shown("db1") })
+	router := NewClient(ClientOptions{TLS: shown("router1")})
+	defer router.Close()
+	if left, why, err := router.Reign(t.Context(), s.server, "c-1", 7); err != nil || left != time.Second {
+		t.Errorf("%s, %q, %v", left, why, err)
+	}
+	if _, _, err := s.stranger(nil).Reign(t.Context(), s.server, "c-1", 7); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("without a certificate: %v", err)
 	}
 }
