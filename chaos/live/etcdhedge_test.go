@@ -23,7 +23,7 @@ func TestEtcdMemberThatHangsCostsTheWriterNoLease(t *testing.T) {
 		{"its own, hung", true, frozen, thawed},
 		{"another one, hung", false, frozen, thawed},
 		{"its own, slow", true, func(s *stage, _, member string) {
-			for range 15 { // longer than a renewal waits for the first one, shorter than etcd takes to miss it
+			for range 9 { // longer than a renewal waits for the first one, shorter than etcd takes to miss it
 				s.must(s.Freeze(s.ctx, member, lab.UnitEtcd))
 				time.Sleep(300 * time.Millisecond)
 				s.must(s.Thaw(s.ctx, member, lab.UnitEtcd))

@@ -120,7 +120,7 @@ func TestOperatorOrdersACopy(t *testing.T) {
 	s.ballast("db3")
 	out := s.order("reclone", "db4", "--from", "db3")
 	t.Log(out)
-	s.says(out, "db4 follows "+writer+" again", "db4: ", "it copies db3: ", " MiB of about 3", " MiB/s, ", "s left")
+	s.says(out, "db4 follows "+writer+" again", "db4: ", "it copies db3: ", " MiB of about 1", " MiB/s, ", "s left")
 	w.more(50)
 	s.healed("db4", table)
 	for _, host := range []string{"db3", "db4"} {
@@ -135,7 +135,7 @@ func TestOperatorOrdersACopy(t *testing.T) {
 // ballast makes a copy of a host take a while: a table that it alone has, 1 MiB a row.
 const (
 	ballast     = lab.AppDatabase + ".ballast"
-	ballastRows = 300
+	ballastRows = 150
 )
 
 func (s *stage) ballast(host string) {
