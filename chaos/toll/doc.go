@@ -8,8 +8,9 @@
 // all proxies right after each other; what is compared is the ratio to haproxy of the
 // same cell in the same round, because the machine is not the same a minute later.
 //
-// Servers, clients and etcd are bound to one core and the proxies to another, when
-// the machine has two: a proxy then pays for nobody but itself.
+// Nothing is bound to a core unless it is asked for: on a machine that has little to
+// do, a proxy that has a core for itself falls asleep after each packet, and its
+// price is that of waking up.
 //
 // The clients are goroutines that a measurement waits for; servers and proxies are
 // child processes, which Run ends before it returns, and which the kernel ends when

@@ -108,14 +108,14 @@ statements of that time. How much of it was user mode the kernel only samples, s
 are counted by tracepoints, in a run of their own. Servers run with a pool of threads and sync nothing to a disk: what is
 measured is the way to them. mmmrouter runs as its defaults have it: session tracking, digests and metrics on.
 
-Queries per second say little here: the clients and two servers share a core, so the proxy is rarely what all wait for. A
+Queries per second say little here: clients, servers and proxy share the cores, and the proxy is rarely what all wait for. A
 proxy that sends reads to a second server gains nothing from it on such a machine.
 `)
 	return b.String()
 }
 
 func (r *Result) head(b *strings.Builder) {
-	pinned := "everything on all cores"
+	pinned := "nothing bound to a core"
 	if r.Pinned {
 		pinned = "servers, clients and etcd bound to one core, each proxy to another"
 	}

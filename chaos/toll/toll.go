@@ -19,7 +19,7 @@ type Options struct {
 	Loads       []Load        // which; empty: all
 	Clients     []int         // how many at once; empty: 1, 8 and 64
 	Sessions    []int         // idle ones, for the memory; empty: 1,000 and 10,000
-	Free        bool          // bind nothing to a core
+	Pin         bool          // bind the proxies to one core and all else to another
 	Version     string        // of the project, for the result
 	Say         func(string)  // takes lines about the progress
 }
@@ -68,7 +68,7 @@ type bed struct {
 	targets        []*target
 }
 
-// Run measures everything. It binds this process to one core. An error means that
+// Run measures everything. With Pin it binds this process to one core. An error means that
 // the measurement itself did not work; no number is one.
 func Run(ctx context.Context, o Options) (_ Result, err error) {
 	o = o.complete()
@@ -108,7 +108,7 @@ func makeBed(ctx context.Context, o Options) (_ *bed, err error) {
 		return nil, err
 	}
 	b := &bed{cores: cores{proxy: -1, rest: -1}, most: (files - spareFiles) / filesEach}
-	if runtime.NumCPU() >= 2 && !o.Free {
+	if runtime.NumCPU() >= 2 && o.Pin {
 		b.cores = cores{proxy: 1, rest: 0}
 		if err := bind(b.cores.rest); err != nil {
 			return nil, err

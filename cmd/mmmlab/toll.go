@@ -27,7 +27,9 @@ the CPU time that the proxy takes for a query, as a ratio to haproxy in the same
 beside queries per second, latency, system calls, allocations, and the memory of idle
 sessions. In each round the order is drawn anew.
 
-With two cores or more, the proxies run on one of them and all else on another.
+Nothing is bound to a core, as on a machine that is a router. With --pin the proxies
+have one core and all else another: then a proxy is idle much of the time, and what is
+measured is how cheaply it falls asleep and wakes up.
 
 It must be run as root. Ten rounds take about twelve minutes. No number is an error;
 the table says which goals are met. A quick look: --rounds 2 --each 200ms.`,
@@ -45,7 +47,7 @@ the table says which goals are met. A quick look: --rounds 2 --each 200ms.`,
 	f.DurationVar(&o.Each, "each", 500*time.Millisecond, "how long one cell counts in one round")
 	f.IntSliceVar(&o.Clients, "clients", []int{1, 8, 64}, "how many clients at once")
 	f.IntSliceVar(&o.Sessions, "sessions", []int{1000, 10000}, "how many idle sessions the memory is looked at with")
-	f.BoolVar(&o.Free, "free", false, "bind nothing to a core")
+	f.BoolVar(&o.Pin, "pin", false, "bind the proxies to one core and all else to another")
 	only := f.StringSlice("only", nil, "loads to measure; default: all")
 	f.StringVar(&out, "out", "docs/benchmarks", "folder of the results")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
