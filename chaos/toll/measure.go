@@ -150,7 +150,7 @@ func (c *crowd) finish(s *Sample) error {
 		took = append(took, t.took...)
 	}
 	if len(took) == 0 {
-		return fmt.Errorf("%s, %s: no query has ended", c.target.name, c.load.Name)
+		return errStalled
 	}
 	n := s.Queries
 	s.PerSecond, s.CPU, s.User = s.PerSecond*n, s.CPU/n, s.User/n
@@ -161,7 +161,23 @@ func (c *crowd) finish(s *Sample) error {
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
-// measure is one cell of one round.
+// errStalled: no query has ended while it counted.
+var errStalled = errors.New("nothing has ended")
+
+// trials is how often a cell is measured anew in which everything stood still: the
+// machine did something else.
+const trials = 5
+
+// measured is one cell of one round.
+func measured(ctx context.Context, t *target, l Load, clients int, each time.Duration) (Sample, error) {
+	for trial := 1; ; trial++ {
+		s, err := measure(ctx, t, l, clients, each)
+		if !errors.Is(err, errStalled) || trial == trials {
+			return s, err
+		}
+	}
+}
+
 func measure(ctx context.Context, t *target, l Load, clients int, each time.Duration) (Sample, error) {
 	var s Sample
 	ctx, cancel := context.WithTimeout(ctx, most)

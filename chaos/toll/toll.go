@@ -170,7 +170,7 @@ func (b *bed) cell(ctx context.Context, o Options, r *Result, round int, l Load,
 	samples := map[string]Sample{}
 	for _, i := range rand.Perm(len(b.targets)) {
 		t := b.targets[i]
-		s, err := measure(ctx, t, l, clients, o.Each)
+		s, err := measured(ctx, t, l, clients, o.Each)
 		if err != nil {
 			return err
 		}

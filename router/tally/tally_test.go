@@ -238,3 +238,15 @@ func TestWhoListensToTheTraceTooSlowlyDelaysNobody(t *testing.T) {
 		t.Errorf("%d dropped, %d queued", l.Dropped.Load(), len(l.C))
 	}
 }
+
+func TestADigestWasLastSeenWhenItsStatementEnded(t *testing.T) {
+	b := &Board{Digests: NewDigests(10)}
+	at := time.Now().Add(-time.Hour)
+	for i := range 2 { // the first one is learnt, the second one is known
+		at = at.Add(time.Minute)
+		b.Ended(new(Counts), &Statement{Digest: 7, Target: Writer, At: at})
+		if all := b.Digests.All(); len(all) != 1 || !all[0].Last.Equal(at) || all[0].Count != uint64(i+1) {
+			t.Errorf("%+v, want %v", all, at)
+		}
+	}
+}
