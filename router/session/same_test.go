@@ -98,15 +98,12 @@ var delays = []struct {
 func newDelayed(t testing.TB) (*rig, []*rig) {
 	r := newRig(t, 3)
 	writer := r.servers["db1"]
-	writer.Exec("GRANT ALL ON `s\\_%`.* TO app@'%'", "GRANT RELOAD ON *.* TO app@'%'", "CREATE USER other@'%' IDENTIFIED BY 'hidden'", "GRANT ALL ON `s\\_%`.* TO other@'%'")
+	r.mayScript()
 	r.servers["db3"].Exec("STOP SLAVE", fmt.Sprintf("CHANGE MASTER TO MASTER_PORT=%d", lateBy(t, writer.ExtraPort, 200*time.Millisecond)), "START SLAVE")
 	r.servers["db4"].Exec("STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=2", "START SLAVE")
 	var routers []*rig
 	for _, d := range delays {
 		routers = append(routers, r.beside(d.reader, d.rules))
-	}
-	for _, s := range r.servers {
-		s.Exec("SET GLOBAL max_allowed_packet=64<<20", "SET GLOBAL local_infile=1", "SET GLOBAL log_output='TABLE'", "SET GLOBAL general_log=1")
 	}
 	return r, routers
 }

@@ -93,6 +93,9 @@ func (k *talker) close() { _ = k.conn.Close() }
 
 // say sends a command; more follows its byte.
 func (k *talker) say(c wire.Command, more ...byte) {
+	if k.broken != nil {
+		return
+	}
 	k.limit()
 	b, _ := wire.AppendPacket(nil, append([]byte{byte(c)}, more...), 0)
 	if _, err := k.conn.Write(b); err != nil {
