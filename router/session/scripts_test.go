@@ -138,7 +138,7 @@ func play(address, schema string, caps wire.Capability, s script, session map[st
 // masked is what was said without what must differ: numbers that servers give out.
 func (st *stage) masked(text string) string {
 	for who, k := range st.clients {
-		number := regexp.MustCompile(fmt.Sprintf(`(?m)^(  error .*)\b%d\b`, k.greeting.Connection))
+		number := regexp.MustCompile(fmt.Sprintf(`(?m)^(  error .* thread id: )%d\b`, k.greeting.Connection))
 		text = number.ReplaceAllString(text, "${1}<number of "+who+">")
 	}
 	text = numbers.ReplaceAllString(text, "$1(..)")

@@ -75,6 +75,16 @@ const collation = "collation_connection"
 // the same as to leave it: a character set takes its collation with it.
 func resets(name []byte) bool { return bytes.HasPrefix(name, []byte("character_set_")) }
 
+// value is what a variable was set to, nil if it was not.
+func (s *settings) value(name string) []byte {
+	for _, e := range s.all {
+		if string(e.name) == name {
+			return e.value
+		}
+	}
+	return nil
+}
+
 // has reports whether a variable was set.
 func (s *settings) has(name string) bool {
 	return slices.ContainsFunc(s.all, func(e setting) bool { return string(e.name) == name })

@@ -21,6 +21,10 @@ type statement struct {
 	params uint16
 	types  []byte // of the parameters, as last sent
 
+	schema  string     // in which it was prepared: what its names mean
+	made    lexer.Mode // by which its text was read
+	sqlMode []byte     // likewise, as it was set; nil: as after a login
+
 	digest uint64 // in that mode; 0: not reckoned yet
 	mode   lexer.Mode
 }
@@ -42,7 +46,7 @@ func (s *Session) prepare(sql []byte) {
 	if s.lastID == latest {
 		s.lastID = 1
 	}
-	s.statements[s.lastID] = &statement{id: s.lastID, sql: bytes.Clone(sql), class: c}
+	s.statements[s.lastID] = &statement{id: s.lastID, sql: bytes.Clone(sql), class: c, schema: s.schema, made: s.mode(), sqlMode: s.settings.value("sql_mode")}
 	s.req.class = route.Class{Kind: route.Ask, Rule: c.Rule}
 	id := s.lastID
 	s.run()
@@ -114,8 +118,12 @@ func (s *Session) ready(srv *server) error {
 	st := s.req.stmt
 	on := srv.prepared[st.id]
 	if on == nil {
-		a, err := srv.ask(wire.ComStmtPrepare, st.sql)
+		back, err := s.asPrepared(srv, st)
 		if err != nil {
+			return err
+		}
+		a, err := srv.ask(wire.ComStmtPrepare, st.sql)
+		if err := errors.Join(err, back()); err != nil {
 			return err
 		}
 		answer, err := wire.ParsePrepared(a.first)
@@ -146,6 +154,52 @@ func (s *Session) ready(srv *server) error {
 	}
 	wire.SetStatementID(s.req.payload(), on.id)
 	return nil
+}
+
+// asPrepared brings a server to the schema and the mode in which a statement was
+// prepared, by which its text means what it meant then. back takes that back.
+func (s *Session) asPrepared(srv *server, st *statement) (back func() error, err error) {
+	var undo []func() error
+	back = func() error {
+		for _, u := range undo {
+			if err := u(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if now := srv.schema; st.schema != "" && st.schema != now {
+		if _, err := srv.ask(wire.ComInitDB, []byte(st.schema)); err != nil {
+			return nil, err
+		}
+		undo = append(undo, func() error {
+			if now == "" { // there is no way back to none
+				srv.schema = st.schema
+				return nil
+			}
+			_, err := srv.ask(wire.ComInitDB, []byte(now))
+			return err
+		})
+	}
+	if st.made == s.mode() {
+		return back, nil
+	}
+	a, err := srv.ask(wire.ComQuery, []byte("SELECT @@sql_mode"))
+	if err != nil {
+		return nil, errors.Join(err, back())
+	}
+	set := func(value []byte) error {
+		_, err := srv.ask(wire.ComQuery, appendValue([]byte("SET SESSION sql_mode="), value))
+		return err
+	}
+	now := bytes.Clone(a.cell)
+	undo = append(undo, func() error { return set(now) })
+	if st.sqlMode == nil {
+		_, err = srv.ask(wire.ComQuery, []byte("SET SESSION sql_mode=DEFAULT"))
+	} else {
+		err = set(st.sqlMode)
+	}
+	return back, err
 }
 
 // about is a command about a statement that is not executed by it.

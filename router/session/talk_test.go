@@ -209,9 +209,7 @@ func (k *talker) final(p []byte) bool {
 		return false
 	}
 	if eof, ok := wire.ParseEOF(p); ok && !k.caps.Has(wire.DeprecateEOF) {
-		if k.caps.Has(wire.SessionTrack) {
-			eof.Status &^= wire.SessionStateChanged // means nothing: an EOF cannot say what has changed
-		}
+		eof.Status &^= wire.SessionStateChanged // means nothing: an EOF cannot say what has changed
 		k.note("eof status=%04x warnings=%d", uint16(eof.Status), eof.Warnings)
 		return eof.Status.Has(wire.MoreResults)
 	}
@@ -273,7 +271,11 @@ func (k *talker) prepare(name, q string) {
 // execute runs a prepared statement with texts as its parameters; "NULL" is none,
 // and "-" one that was sent as long data.
 func (k *talker) execute(name string, cursor, typed bool, args []string) {
-	st := k.named[name]
+	st, ok := k.named[name]
+	if !ok {
+		k.note("was not prepared")
+		return
+	}
 	b := binary.LittleEndian.AppendUint32(nil, st.ID)
 	b = append(b, 0, 1, 0, 0, 0)
 	if cursor {
@@ -306,6 +308,10 @@ func (k *talker) execute(name string, cursor, typed bool, args []string) {
 
 // about runs a command about a prepared statement.
 func (k *talker) about(c wire.Command, name string, more ...byte) {
+	if _, ok := k.named[name]; !ok {
+		k.note("was not prepared")
+		return
+	}
 	k.say(c, append(binary.LittleEndian.AppendUint32(nil, k.named[name].ID), more...)...)
 	k.hear(c)
 }

@@ -217,9 +217,12 @@ func (s *Session) run() {
 	}
 }
 
+// lasting are the bits of a status that tell of the session, not of one statement.
+const lasting = wire.InTransaction | wire.Autocommit | wire.NoBackslashEscapes | wire.InReadOnlyTransaction | wire.AnsiQuotes
+
 // fine answers OK.
 func (s *Session) fine() {
-	ok := wire.OK{Status: s.status &^ wire.SessionStateChanged}
+	ok := wire.OK{Status: s.status & lasting}
 	s.answer(ok.Append(s.out[:0], s.caps), tally.Router, "", 0)
 }
 
