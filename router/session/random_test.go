@@ -21,7 +21,6 @@ type author struct {
 	*rand.Rand
 	lines    []line
 	prepared []string // names, with how many parameters: "p1/2"
-	temp     bool
 }
 
 // randomSession is the session of a seed: always the same one.
