@@ -13,7 +13,7 @@ import (
 
 var (
 	seedFlag     = flag.Uint64("seed", 1, "of the first random session")
-	sessionsFlag = flag.Int("sessions", 40, "how many random sessions are played")
+	sessionsFlag = flag.Int("sessions", 25, "how many random sessions are played")
 )
 
 // author writes random sessions.

@@ -209,6 +209,7 @@ func (k *talker) final(p []byte) bool {
 		return false
 	}
 	if eof, ok := wire.ParseEOF(p); ok && !k.caps.Has(wire.DeprecateEOF) {
+		eof.Status &^= wire.MetadataChanged     // the server that prepared it before a change says so; one that prepares it later has nothing to say
 		eof.Status &^= wire.SessionStateChanged // means nothing: an EOF cannot say what has changed
 		k.note("eof status=%04x warnings=%d", uint16(eof.Status), eof.Warnings)
 		return eof.Status.Has(wire.MoreResults)
@@ -218,6 +219,7 @@ func (k *talker) final(p []byte) bool {
 		k.note("broken %s", brief(p))
 		return false
 	}
+	ok.Status &^= wire.MetadataChanged
 	k.note("ok eof=%v affected=%d insert=%d status=%04x warnings=%d info=%q%s", ok.EOF, ok.Affected, ok.InsertID, uint16(ok.Status), ok.Warnings, ok.Info, tracks(ok.Tracked))
 	return ok.Status.Has(wire.MoreResults)
 }
