@@ -194,7 +194,7 @@ func (r *Result) callTable(b *strings.Builder) {
 }
 
 func (r *Result) idleTable(b *strings.Builder) {
-	b.WriteString("\n## Memory of idle sessions\n\nIn RAM (RSS), with clients that have logged in / that have read once, too: mmmrouter then holds two connections for each.\n\n|")
+	b.WriteString("\n## Memory of idle sessions\n\nIn RAM (RSS), with clients that have logged in / that have read once, too: mmmrouter then holds two connections for each.\nThere are 10,000 if so many files may be open (three for a session), or as many as may.\n\n|")
 	var sizes []int
 	for _, t := range r.proxies() {
 		for _, i := range t.Idle {
