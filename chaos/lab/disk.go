@@ -262,7 +262,7 @@ func (b *Bed) LosePower(ctx context.Context, host string) error {
 func (b *Bed) TryDisk(ctx context.Context, host string, limit time.Duration) error {
 	done := make(chan error, 1)
 	err := b.onDisk(host, func(_ *machine, dir string) error {
-		go func() { done <- writeFlushed(filepath.Join(dir, "mmm-try")) }()
+		go func() { done <- writeFlushed(dir) }()
 		return nil
 	})
 	if err != nil {
@@ -278,11 +278,12 @@ func (b *Bed) TryDisk(ctx context.Context, host string, limit time.Duration) err
 	}
 }
 
-func writeFlushed(name string) error {
-	f, err := os.Create(name)
+// writeFlushed uses a file of its own: a try that hung may end beside the next one.
+func writeFlushed(dir string) error {
+	f, err := os.CreateTemp(dir, "mmm-try-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(make([]byte, 4096))
-	return errors.Join(err, f.Sync(), f.Close(), os.Remove(name))
+	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
 }
