@@ -65,6 +65,7 @@ type member struct {
 	watch    pb.WatchClient
 	plain    bool                  // without TLS
 	trouble  atomic.Pointer[error] // why the last connection by TLS did not come about; nil: it did, or nobody knows
+	told     atomic.Pointer[error] // the last of these, also when another connection has begun
 	failed   atomic.Int64          // when it last failed, as time since Client.born; 0: it is well
 }
 
@@ -141,11 +142,12 @@ func (m *member) tell(err error) {
 		return
 	}
 	m.trouble.Store(&err)
+	m.told.Store(&err)
 }
 
 // explain gives the error of a call its cause, when that lies in certificates.
 func (m *member) explain(err error) error {
-	trouble := m.trouble.Load()
+	trouble, told := m.trouble.Load(), m.told.Load()
 	switch {
 	case err == nil || definite(err):
 		return err
@@ -153,6 +155,8 @@ func (m *member) explain(err error) error {
 		return (*certs.Certs)(nil).Explain(err)
 	case trouble != nil:
 		return *trouble
+	case told != nil && strings.Contains(err.Error(), (*told).Error()):
+		return *told // of the connection that this call waited for: the next one has begun
 	}
 	return err
 }
