@@ -46,8 +46,7 @@ type Handshake struct {
 // Begin dials, reads the greeting, brings TLS up and sends the login with the
 // plugin and the answer that answer gives. Its error names the server.
 func Begin(ctx context.Context, t Target, who Who, policy TLS, answer func(wire.Greeting, auth.Channel) (plugin string, data []byte, err error)) (*Handshake, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", t.Address.String())
+	c, err := dialer.DialContext(ctx, "tcp", t.Address.String())
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", t.Name, err)
 	}
@@ -240,8 +239,7 @@ func refused(p []byte) error {
 
 // Greet asks a server for its greeting only, to know what servers are like.
 func Greet(ctx context.Context, address netip.AddrPort) (wire.Greeting, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", address.String())
+	c, err := dialer.DialContext(ctx, "tcp", address.String())
 	if err != nil {
 		return wire.Greeting{}, err
 	}

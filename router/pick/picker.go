@@ -56,6 +56,12 @@ func (l *Load) End(took time.Duration) {
 	l.average.Store(old + (int64(took)-old)/8)
 }
 
+// Lost counts a statement to which no answer came, after which the connection is of no use.
+func (l *Load) Lost(now time.Time) {
+	l.busy.Add(-1)
+	l.Failed(now)
+}
+
 // Took and Gave count a session that holds the host.
 func (l *Load) Took() { l.sessions.Add(1) }
 

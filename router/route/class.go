@@ -95,6 +95,10 @@ type Class struct {
 	KillID    uint64 // of Kill; 0: not a plain number, or one of several statements
 }
 
+// InParts reports whether it may commit more than once: when a server refuses it, a
+// part of it may have happened.
+func (c Class) InParts() bool { return c.Multi || c.Kind == Unknown || c.Rule == RuleCall }
+
 // MayEnd reports whether a transaction that is open may be over, committed or not,
 // once the statement has run: it ends it, begins another one, ends it unasked as
 // the changing of tables does, or does what cannot be seen in its text.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,9 @@ import (
 
 // errNoWriterYet: there is no writer now; a statement waits for one.
 var errNoWriterYet = errors.New("no writer yet")
+
+// errUnlike: the next writer refuses what the session was on the last one.
+var errUnlike = errors.New("the session cannot go on as it was")
 
 // errLost: what the session had on its writer is gone with it.
 var errLost = errors.New("the session is lost")
@@ -109,6 +113,13 @@ func (s *Session) mayWrite(v *follow.View) bool {
 	return v.Writer.Name != "" && !v.Held && s.opt.Follow.Fresh() && (s.req.closedBy != int64(v.Epoch) || time.Now().After(s.req.notBefore))
 }
 
+// still reports whether the request may be sent to that server after the router had to
+// ask something of its own before: that took time.
+func (s *Session) still(srv *server) bool {
+	v := s.opt.Follow.View()
+	return srv.reader || srv.conn.Target.Epoch == int64(v.Epoch) && s.opt.Follow.Fresh() && (!v.Held || s.transaction == route.OnWriter)
+}
+
 // hold waits until there is a writer that may be written to. inside: the session is
 // in a transaction, which a switchover waits for.
 func (s *Session) hold(ctx context.Context, inside bool) error {
@@ -140,7 +151,7 @@ func (s *Session) dialUntil(ctx context.Context, view *follow.View) (*server, er
 	for {
 		srv, err := s.dialWriter(ctx, view)
 		var theirs *backend.Server
-		if err == nil || errors.As(err, &theirs) || ctx.Err() != nil || time.Now().After(end) {
+		if err == nil || errors.As(err, &theirs) || errors.Is(err, errUnlike) || ctx.Err() != nil || time.Now().After(end) {
 			return srv, err
 		}
 		select {
@@ -162,7 +173,12 @@ func (s *Session) dialWriter(ctx context.Context, view *follow.View) (*server, e
 		return nil, err
 	}
 	s.writer = srv
-	return srv, s.renew(srv)
+	s.show()
+	if err := s.renew(srv); err != nil {
+		s.dropWriter()
+		return nil, err
+	}
+	return srv, nil
 }
 
 func (s *Session) dial(ctx context.Context, t backend.Target, reader bool) (*server, error) {
@@ -175,6 +191,7 @@ func (s *Session) dial(ctx context.Context, t backend.Target, reader bool) (*ser
 	if s.schema != "" {
 		who.Schema = s.schema
 	}
+	s.req.detour = true
 	load := s.opt.Picker.Load(t.Name)
 	c, err := s.opt.Pool.Dial(limited, t, who, s.secret, s.opt.Servers())
 	if err != nil {
@@ -189,20 +206,32 @@ func (s *Session) dial(ctx context.Context, t backend.Target, reader bool) (*ser
 
 // renew brings a new connection to the state that the session had on the last one.
 func (s *Session) renew(srv *server) error {
-	if err := s.catchUp(srv); err != nil {
-		return err
+	err := s.catchUp(srv)
+	if err == nil && s.insertID != 0 {
+		_, err = srv.ask(wire.ComQuery, fmt.Appendf(nil, "SET last_insert_id=%d", s.insertID))
 	}
-	if s.insertID != 0 {
-		if _, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SET last_insert_id=%d", s.insertID)); err != nil {
+	if err == nil && s.option != nil {
+		_, err = srv.ask(wire.ComSetOption, s.option)
+	}
+	if err == nil && s.next {
+		err = s.again(srv)
+	}
+	if said := (*wire.Err)(nil); errors.As(err, &said) {
+		return fmt.Errorf("%w: %w", errUnlike, err)
+	}
+	return err
+}
+
+// again sets for the next transaction what was set for it on the last connection.
+func (s *Session) again(srv *server) error {
+	for one := range bytes.SplitSeq(s.coming, []byte(";")) {
+		if one = bytes.TrimSpace(one); !bytes.HasPrefix(one, []byte("SET TRANSACTION")) {
+			continue
+		}
+		if _, err := srv.ask(wire.ComQuery, one); err != nil {
 			return err
 		}
 	}
-	if s.option != nil {
-		if _, err := srv.ask(wire.ComSetOption, s.option); err != nil {
-			return err
-		}
-	}
-	s.show()
 	return nil
 }
 
@@ -210,6 +239,7 @@ func (s *Session) renew(srv *server) error {
 func (s *Session) catchUp(srv *server) error {
 	if srv.applied < s.settings.version {
 		if set := s.settings.since(nil, srv.applied); len(set) > 0 {
+			s.req.detour = true
 			if _, err := srv.ask(wire.ComQuery, set); err != nil {
 				return fmt.Errorf("set what was set on the writer: %w", err)
 			}
@@ -217,6 +247,7 @@ func (s *Session) catchUp(srv *server) error {
 		srv.applied = s.settings.version
 	}
 	if srv.schema != s.schema && s.schema != "" {
+		s.req.detour = true
 		if _, err := srv.ask(wire.ComInitDB, []byte(s.schema)); err != nil {
 			return err
 		}

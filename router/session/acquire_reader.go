@@ -31,7 +31,7 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 		return nil, fmt.Errorf("%w: %s", errNoReader, s.alone)
 	}
 	view := s.opt.Follow.View()
-	if s.reader != nil && (!s.stillReader(view) || s.reader.gone(s.req.now())) {
+	if s.reader != nil && (!s.stillReader(view, rules) || s.reader.gone(s.req.now())) {
 		s.dropReader()
 	}
 	for range readerTries {
@@ -66,14 +66,14 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 }
 
 // stillReader reports whether the session's reader is one in the view.
-func (s *Session) stillReader(v *follow.View) bool {
+func (s *Session) stillReader(v *follow.View, rules Rules) bool {
 	t := s.reader.conn.Target
 	for _, r := range v.Readers {
 		if r.Name == t.Name && r.Address == t.Address {
 			return true
 		}
 	}
-	return v.Writer.Name == t.Name && len(v.Readers) == 0
+	return v.Writer.Name == t.Name && v.Writer.Address == t.Address && (len(v.Readers) == 0 || rules.Writer == AlwaysToo)
 }
 
 func (s *Session) dialReader(ctx context.Context, v *follow.View, rules Rules) error {
@@ -87,7 +87,7 @@ func (s *Session) dialReader(ctx context.Context, v *follow.View, rules Rules) e
 	switch {
 	case i >= 0 && i < len(v.Readers):
 		t.Name, t.Address = v.Readers[i].Name, v.Readers[i].Address
-	case i < 0 && s.info.Mode == router.ReaderOnly && rules.Writer == IfNoReader && v.Writer.Name != "":
+	case s.info.Mode == router.ReaderOnly && v.Writer.Name != "" && (i >= 0 || rules.Writer == IfNoReader):
 		t.Name, t.Address = v.Writer.Name, v.Writer.Address
 	default:
 		return errNoReader

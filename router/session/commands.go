@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/router"
@@ -20,12 +21,14 @@ func (s *Session) localFile(srv *server) error {
 		n, _, ok := wire.Header(s.client.bytes)
 		if !ok || len(s.client.bytes) < wire.HeaderSize+n {
 			if err := s.client.read(); err != nil {
+				srv.load.End(time.Since(s.req.began))
 				s.lose(srv) // a server that waits for the rest of a file rolls back when nobody comes
 				return err
 			}
 			continue
 		}
 		if err := srv.link.write(s.client.bytes[:wire.HeaderSize+n]); err != nil {
+			srv.load.Lost(time.Now())
 			s.lostAnswer(srv, err)
 			return s.ended
 		}
@@ -33,7 +36,9 @@ func (s *Session) localFile(srv *server) error {
 		last = n == 0
 	}
 	s.relayAnswer(srv, srv.link.exchange(nil))
-	s.enter(router.Idle)
+	if s.leave == nil { // else a second one is asked for
+		s.enter(router.Idle)
+	}
 	return s.ended
 }
 
@@ -61,7 +66,8 @@ func (s *Session) resetConnection() {
 // forget is what a session is after a login.
 func (s *Session) forget() {
 	schema, version := s.schema, s.settings.version
-	s.state = state{status: wire.Autocommit, schema: schema, position: s.position, settings: settings{version: version}, option: s.option}
+	s.state = state{status: wire.Autocommit, schema: schema, position: s.position, settings: settings{version: version}, option: s.option,
+		multibyte: slices.Contains(multibyteLogins, s.who.Charset)}
 	s.statements = map[uint32]*statement{}
 }
 
@@ -85,7 +91,6 @@ func (s *Session) changeUser(packet []byte) error {
 		return d.write(refusal(1043, "08S01", "Bad handshake: "+err.Error()))
 	}
 	s.dropServers()
-	s.forget()
 	s.alone = ""
 	s.mu.Lock()
 	s.who.User, s.who.Schema, s.who.Charset = login.User, login.Schema, login.Charset
@@ -94,6 +99,7 @@ func (s *Session) changeUser(packet []byte) error {
 	}
 	s.secret = auth.Secret{}
 	s.mu.Unlock()
+	s.forget()
 	s.schema = ""
 	front := auth.NewFront(s.opt.Accounts.Now(), auth.NewSalt(), s.opt.Keys)
 	if err := s.judged(s.ctx, d, front, front.Change(s.asClient())); err != nil {
@@ -170,6 +176,7 @@ func (s *Session) killOther(other *Session) {
 	number, host := uint32(0), ""
 	if srv != nil {
 		number, host = srv.conn.Greeting.Connection, srv.conn.Target.Name
+		s.req.reign = srv.conn.Target.Epoch
 	}
 	other.mu.Unlock()
 	if number == 0 || s.opt.Follow.View().Writer.Name != host {

@@ -10,6 +10,6 @@
 // # Goroutines
 //
 // A conversation is the one goroutine that called Serve; it starts none. Kill,
-// Close and the questions of a sweeper come from others and touch atomics and
-// connections only.
+// Close and the questions of a sweeper come from others and touch what its
+// lock guards, and the deadlines of connections, only.
 package session

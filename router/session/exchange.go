@@ -19,6 +19,10 @@ const longAfter = 3
 // nothing: see refused.
 func (s *Session) exchange(srv *server) (again bool) {
 	if !s.begin(srv) {
+		if s.req.command == wire.ComStmtLongData { // an error would be taken for the answer to the next command
+			s.ended = errGoodbye
+			return false
+		}
 		s.refuse(1317, "70100", "Query execution was interrupted")
 		return false
 	}
@@ -57,7 +61,7 @@ func (s *Session) relayAnswer(srv *server, err error) (again bool) {
 	w := &srv.walker
 	for reads := 1; ; reads++ {
 		if err != nil {
-			srv.load.End(time.Since(s.req.began))
+			srv.load.Lost(time.Now())
 			s.lostAnswer(srv, err)
 			return false
 		}
@@ -92,6 +96,7 @@ func (s *Session) relayAnswer(srv *server, err error) (again bool) {
 			s.finished(srv, code)
 			return false
 		case wire.Local:
+			s.req.sql = bytes.Clone(s.req.sql) // the file comes where it stands
 			s.leave = func() error { return s.localFile(srv) }
 			return false
 		case wire.More, wire.Middle, wire.Ready: // it goes on
@@ -163,11 +168,10 @@ func (s *Session) lose(srv *server) {
 // connection (R59).
 func (s *Session) lostAnswer(srv *server, err error) {
 	passed, host, reader := srv.walker.Passed, srv.conn.Target.Name, srv.reader
-	srv.load.Failed(time.Now())
 	autocommit := s.transaction == route.NoTransaction
 	pinned := s.pins != 0 && !reader
 	s.lose(srv)
-	s.transaction = route.NoTransaction
+	s.outOfTransaction()
 	code := uint16(1213)
 	switch {
 	case s.ctx.Err() != nil:
@@ -227,11 +231,16 @@ func (s *Session) rolledBack() {
 	if s.writer != nil {
 		s.dropWriter()
 	}
-	s.transaction = route.NoTransaction
-	s.status &^= wire.InTransaction
+	s.outOfTransaction()
 	if s.req.class.Kind == route.Rollback {
 		s.fine()
 		return
 	}
 	s.refuse(1213, "40001", "the writer has changed, and the transaction was rolled back: try it again")
+}
+
+// outOfTransaction is after the loss of a transaction, with what was set for it.
+func (s *Session) outOfTransaction() {
+	s.transaction, s.next, s.coming = route.NoTransaction, false, nil
+	s.status &^= wire.InTransaction | wire.InReadOnlyTransaction
 }

@@ -95,7 +95,11 @@ func (s *Session) tracked(srv *server, t wire.Tracked) {
 			s.show()
 		case wire.TrackState:
 			changed = true
-		case wire.TrackGTIDs, wire.TrackCharacteristics, wire.TrackTransaction: // the status says what is needed of them
+		case wire.TrackCharacteristics:
+			if !srv.reader {
+				s.coming = bytes.Clone(wire.Text(data))
+			}
+		case wire.TrackGTIDs, wire.TrackTransaction: // the status says what is needed of them
 		}
 	}
 	if changed && s.req.class.Opaque && !srv.reader {
@@ -166,3 +170,7 @@ func (s *Session) hear(srv *server) {
 // multibyte are the character sets of clients in which a letter's second byte may
 // be a quote or a backslash.
 var multibyte = []string{"big5", "cp932", "gb18030", "gbk", "sjis"}
+
+// multibyteLogins are the collations of those character sets, by the numbers that a
+// client logs in with.
+var multibyteLogins = []byte{1, 13, 28, 84, 87, 88, 95, 96, 248, 249, 250}

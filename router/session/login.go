@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,9 +68,12 @@ func (s *Session) login(ctx context.Context) error {
 	s.caps = login.Capabilities & greeting.Capabilities &^ wire.TLS
 	s.spaces = s.caps.Has(wire.IgnoreSpace)
 	s.who = backend.Who{User: login.User, Schema: login.Schema, Capabilities: s.caps, Charset: login.Charset, Attributes: login.Attributes}
+	s.multibyte = slices.Contains(multibyteLogins, login.Charset)
+	s.enter(router.Waiting)
 	if err := s.info.Admit(ctx, login.User); err != nil {
 		return s.turnAway(d, err)
 	}
+	s.enter(router.LoggingIn)
 	front := auth.NewFront(s.opt.Accounts.Now(), salt, s.opt.Keys)
 	verdict := front.Start(s.asClient(), login.Plugin, login.Answer)
 	return s.judged(ctx, d, front, verdict)
@@ -126,7 +130,9 @@ func (s *Session) heard(d *dialogue, g wire.Greeting) (wire.Login, error) {
 		if err := c.HandshakeContext(s.ctx); err != nil {
 			return wire.Login{}, fmt.Errorf("TLS with the client: %w", err)
 		}
+		s.mu.Lock() // who drains or closes it looks there
 		s.client = newLink(c)
+		s.mu.Unlock()
 		seq := d.seq
 		*d = *s.dialogue()
 		d.seq = seq

@@ -101,7 +101,10 @@ func (s *Session) show() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shown.User, s.shown.Schema, s.shown.Pins = s.who.User, s.schema, s.pins.Names()
-	s.main = s.writer
+	s.main, s.side = s.writer, s.reader
+	if s.closing != nil {
+		s.cut()
+	}
 	s.shown.Writer, s.shown.Reader = name(s.writer), name(s.reader)
 }
 
@@ -163,11 +166,19 @@ func (s *Session) Close(why *router.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = why
-	if s.running != nil {
-		_ = s.running.conn.SetDeadline(time.Unix(1, 0))
-	}
+	s.cut()
 	_ = s.client.conn.SetReadDeadline(time.Unix(1, 0))
 	if s.wake != nil {
 		s.wake()
+	}
+}
+
+// cut ends every wait for a server, with mu held: also for what the router asks before
+// it sends a statement.
+func (s *Session) cut() {
+	for _, srv := range []*server{s.running, s.main, s.side} {
+		if srv != nil {
+			_ = srv.conn.SetDeadline(time.Unix(1, 0))
+		}
 	}
 }

@@ -49,6 +49,8 @@ func (s *Session) refused(srv *server, packet []byte) refusalKind {
 		return elsewhere
 	case s.transaction == route.OnWriter && s.pins == 0:
 		return undone
+	case s.req.class.InParts() || s.req.command == wire.ComStmtBulkExecute: // what it did before is done
+		return final
 	case s.pins != 0 || time.Since(s.req.began) > s.opt.Holder.longest():
 		return final
 	default:

@@ -74,6 +74,7 @@ type Session struct {
 	stop    bool            // the statement that is not on a server yet must not run
 	killing chan struct{}   // closed when the server was told to end a statement; no other may run there before
 	main    *server         // its writer, as others see it
+	side    *server         // its reader, likewise
 	goodbye *router.Refusal // end at the next idle moment
 	closing *router.Refusal // end now
 	wake    context.CancelFunc
@@ -84,12 +85,13 @@ type state struct {
 	status      wire.Status // of the writer, or of a transaction on a reader
 	transaction route.Transaction
 	pins        route.Pin
-	strict      bool // SERIALIZABLE
-	next        bool // SET TRANSACTION was said
-	ansi        bool // "x" is a name; on MySQL, for MariaDB's status says it
-	spaces      bool // a function's name and its parenthesis may stand apart
-	unheard     bool // something was set that the server has not reported
-	multibyte   bool // of the client's character set
+	strict      bool   // SERIALIZABLE
+	next        bool   // SET TRANSACTION was said
+	coming      []byte // as the server reports it
+	ansi        bool   // "x" is a name; on MySQL, for MariaDB's status says it
+	spaces      bool   // a function's name and its parenthesis may stand apart
+	unheard     bool   // something was set that the server has not reported
+	multibyte   bool   // of the client's character set
 	settings    settings
 	schema      string
 	position    string // of the last write
@@ -155,9 +157,7 @@ func (s *Session) converse(ctx context.Context) error {
 		case s.ended != nil:
 			return s.ended
 		case s.leave != nil:
-			outside := s.leave
-			s.leave = nil
-			if err := outside(); err != nil {
+			if err := s.outside(); err != nil {
 				return err
 			}
 		case err != nil && ctx.Err() == nil && isTimeout(err) && s.parting() == nil:
@@ -166,6 +166,19 @@ func (s *Session) converse(ctx context.Context) error {
 			return errors.Join(s.parting(), err)
 		}
 	}
+}
+
+// outside does what must be done outside of the poller. Until all of it is done, what
+// comes from the client is no command.
+func (s *Session) outside() error {
+	for s.leave != nil {
+		one := s.leave
+		s.leave = nil
+		if err := one(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func isTimeout(err error) bool {
@@ -196,7 +209,7 @@ func (s *Session) part(why *router.Refusal) error {
 // hangUp closes everything.
 func (s *Session) hangUp() {
 	s.mu.Lock()
-	s.running = nil
+	s.running, s.main, s.side = nil, nil, nil // they may soon be somebody else's
 	s.mu.Unlock()
 	_ = s.client.conn.Close()
 	s.client.drop()

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -25,6 +26,7 @@ import (
 	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/follow"
 	"github.com/mmm-ha/mmm/router/pick"
+	"github.com/mmm-ha/mmm/router/tally"
 )
 
 // world is what a session believes of the cluster, set by hand.
@@ -55,6 +57,8 @@ type rig struct {
 	servers map[string]*dbopstest.Server
 
 	accounts *auth.Loader
+	mode     router.Mode  // of the listener; empty: split
+	board    *tally.Board // nil: nothing is written down
 
 	mu       sync.Mutex
 	sessions map[uint32]*Session
@@ -163,8 +167,8 @@ func (r *rig) listen() {
 func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	s := r.all.Open(c, router.ClientInfo{
-		ID: id, Mode: router.Split, Client: from, TLSMode: router.TLSOff,
-		Admit: func(context.Context, string) error { return nil },
+		ID: id, Mode: cmp.Or(r.mode, router.Split), Client: from, TLSMode: router.TLSOff,
+		Admit: func(context.Context, string) error { return nil }, Board: r.board, Counts: new(tally.Counts),
 		Find: func(id uint32) (router.Session, bool) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -25,6 +25,9 @@ type statement struct {
 	made    lexer.Mode // by which its text was read
 	sqlMode []byte     // likewise, as it was set; nil: as after a login
 
+	parts  bool // of its long data are on the writer
+	cursor bool // rows of it wait there
+
 	digest uint64 // in that mode; 0: not reckoned yet
 	mode   lexer.Mode
 }
@@ -102,13 +105,33 @@ func (s *Session) execute() {
 		return
 	}
 	s.req.stmt, s.req.sql, s.req.class = st, st.sql, st.class
-	if s.req.command == wire.ComStmtExecute && wire.Cursor(s.req.payload()) {
+	cursor := s.req.command == wire.ComStmtExecute && wire.Cursor(s.req.payload())
+	if cursor {
 		// The rows wait on that server until they are fetched or the cursor is closed.
 		s.req.class.Hint = route.ToWriter
 		s.req.class.Pins |= route.Cursor
 	}
 	s.run()
-	s.pins &^= route.LongData
+	s.holds(st, false, cursor && s.status.Has(wire.CursorExists))
+}
+
+// holds notes what a statement has on the writer now, and pins the session by what all
+// of them have there.
+func (s *Session) holds(st *statement, parts, cursor bool) {
+	const both = route.LongData | route.Cursor
+	st.parts, st.cursor = parts, cursor
+	if s.pins&both == 0 {
+		return
+	}
+	s.pins &^= both
+	for _, one := range s.statements {
+		if one.parts {
+			s.pins |= route.LongData
+		}
+		if one.cursor {
+			s.pins |= route.Cursor
+		}
+	}
 }
 
 // ready makes sure that the statement is prepared on that server, and writes its
@@ -118,6 +141,7 @@ func (s *Session) ready(srv *server) error {
 	st := s.req.stmt
 	on := srv.prepared[st.id]
 	if on == nil {
+		s.req.detour = true
 		back, err := s.asPrepared(srv, st)
 		if err != nil {
 			return err
@@ -218,14 +242,14 @@ func (s *Session) about() {
 	case wire.ComStmtLongData:
 		s.req.stmt = st
 		s.req.class = route.Class{Kind: route.Ask, Rule: st.class.Rule}
-		s.longData()
+		s.longData(st)
 	default: // fetch, reset
 		s.onWriter(st)
 	}
 }
 
 // longData is COM_STMT_SEND_LONG_DATA: no answer, not even an error.
-func (s *Session) longData() {
+func (s *Session) longData(st *statement) {
 	srv, err := s.toWriter(s.ctx)
 	if err == nil {
 		err = s.ready(srv)
@@ -234,6 +258,7 @@ func (s *Session) longData() {
 		return // the execution will say it
 	}
 	s.pins |= route.LongData
+	s.holds(st, true, st.cursor)
 	s.exchange(srv)
 }
 
@@ -248,8 +273,12 @@ func (s *Session) onWriter(st *statement) {
 		}
 	}
 	s.run()
-	if s.req.command == wire.ComStmtFetch && s.status.Has(wire.LastRowSent) {
-		s.pins &^= route.Cursor
+	switch {
+	case s.req.command == wire.ComStmtFetch:
+		s.holds(st, st.parts, st.cursor && !s.status.Has(wire.LastRowSent))
+	case s.pins&(route.Cursor|route.LongData) == 0: // it is reset; others may have theirs still
+		s.pins |= route.Cursor | route.LongData
+		s.holds(st, false, false)
 	}
 }
 
@@ -267,5 +296,5 @@ func (s *Session) closeStatement(st *statement) {
 		}
 	}
 	delete(s.statements, st.id)
-	s.pins &^= route.Cursor
+	s.holds(st, false, false)
 }

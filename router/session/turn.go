@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 
 	"github.com/mmm-ha/mmm/router"
@@ -24,7 +25,10 @@ type request struct {
 	took    time.Duration // until its answer was over; 0: that is not known yet
 	held    time.Duration
 	retried bool // a reader refused it first
+	detour  bool // a server was dialled, or asked something, on its behalf
 	sent    int  // bytes of the answer
+
+	reign int64 // of KILL by a server's number: of the writer that gave it; else 0
 
 	closedBy  int64 // epoch of the writer that said it is read-only
 	notBefore time.Time
@@ -209,6 +213,15 @@ func (s *Session) run() {
 		if err != nil {
 			s.cannot(err)
 			return
+		}
+		if r.reign != 0 && r.reign != srv.conn.Target.Epoch {
+			s.refuse(1094, "HY000", fmt.Sprintf("Unknown thread id: %d (the writer that knew it has changed)", r.class.KillID))
+			return
+		}
+		if r.detour && !s.still(srv) {
+			r.detour = false
+			s.goOn()
+			continue
 		}
 		if !s.exchange(srv) {
 			return
