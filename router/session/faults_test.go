@@ -3,6 +3,7 @@ package session
 import (
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mmm-ha/mmm/router"
@@ -17,17 +18,18 @@ import (
 // A procedure commits each of its statements by itself.
 func TestProcedureThatTheWriterRefusesMidwayIsNotCalledAgain(t *testing.T) {
 	next := newPuppet(t, "db2", nil)
-	var r *rig
+	var now atomic.Pointer[rig]
 	writer := newPuppet(t, "db1", func(h *stagehand) bool {
 		if !strings.Contains(h.text, "CALL") && !strings.Contains(h.text, "IF 1") {
 			return false
 		}
 		h.refuse(1290, "HY000", "The MariaDB server is running with the --read-only option so it cannot execute this statement")
-		r.reign(next)
+		now.Load().reign(next)
 		return true
 	})
 	for _, q := range []string{"CALL pay()", "CALL pay(); SELECT 1", "SET STATEMENT max_statement_time=1 FOR CALL pay()", "BEGIN NOT ATOMIC CALL pay(); END", "IF 1 THEN CALL pay(); END IF"} {
-		r = newTheatre(t, writer)
+		r := newTheatre(t, writer)
+		now.Store(r)
 		k := r.talk()
 		k.query(q)
 		if got := k.said(); !strings.Contains(got, "error 1290") {
@@ -42,16 +44,17 @@ func TestProcedureThatTheWriterRefusesMidwayIsNotCalledAgain(t *testing.T) {
 // The refusal of one statement means that nothing was done.
 func TestStatementThatTheWriterRefusesGoesToTheNextWriter(t *testing.T) {
 	next := newPuppet(t, "db2", nil)
-	var r *rig
+	var now atomic.Pointer[rig]
 	writer := newPuppet(t, "db1", func(h *stagehand) bool {
 		if !strings.Contains(h.text, "INSERT") {
 			return false
 		}
 		h.refuse(1290, "HY000", "The MariaDB server is running with the --read-only option so it cannot execute this statement")
-		r.reign(next)
+		now.Load().reign(next)
 		return true
 	})
-	r = newTheatre(t, writer)
+	r := newTheatre(t, writer)
+	now.Store(r)
 	k := r.talk()
 	k.query("INSERT INTO t VALUES (f(1))")
 	if got := k.said(); !strings.Contains(got, "ok ") || next.heard("INSERT") != 1 {
@@ -121,6 +124,7 @@ func TestWriterThatRefusesASettingIsDialledOnce(t *testing.T) {
 func TestTheCharacterSetOfALoginCounts(t *testing.T) {
 	writer, reader := newPuppet(t, "db1", nil), newPuppet(t, "db2", nil)
 	r := newTheatre(t, writer, reader)
+	r.serveAll()
 	const gbk = 28
 	c, err := backend.Dial(r.Context(), backend.Target{Name: "router", Address: addrPort(r.address)},
 		backend.Who{User: "app", Charset: gbk, Capabilities: plainCaps}, auth.ClearSecret("secret"), backend.TLS{})

@@ -214,18 +214,7 @@ func newTheatre(t testing.TB, writer *puppet, readers ...*puppet) *rig {
 		Holder:  NewHolder(HoldLimits{Time: 2 * time.Second, Statements: 100, Bytes: 1 << 20}),
 		Servers: func() backend.TLS { return backend.TLS{} }, Rules: func() Rules { return Rules{OwnReads: true, Catch: time.Second} },
 	})
-	r.listen()
-	t.Cleanup(func() { // before the listener waits for them
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, s := range r.sessions {
-			s.Close(shutdownForTests)
-		}
-		writer.shut()
-		for _, p := range readers {
-			p.shut()
-		}
-	})
+	r.puppets = append(readers, writer)
 	return r
 }
 
@@ -238,9 +227,28 @@ func (r *rig) reign(p *puppet, readers ...*puppet) {
 	r.world.set(v)
 }
 
+// serveAll begins to serve, once all is as the test wants it.
+func (r *rig) serveAll() {
+	if r.address != "" {
+		return
+	}
+	r.listen()
+	r.Cleanup(func() { // before the listener waits for them
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, s := range r.sessions {
+			s.Close(shutdownForTests)
+		}
+		for _, p := range r.puppets {
+			p.shut()
+		}
+	})
+}
+
 // talk is a client of the router.
 func (r *rig) talk() *talker {
 	r.Helper()
+	r.serveAll()
 	k, err := greet(r.address, 0, "app", "secret", "")
 	if err != nil {
 		r.Fatal(err)

@@ -57,6 +57,7 @@ type rig struct {
 	servers map[string]*dbopstest.Server
 
 	accounts *auth.Loader
+	puppets  []*puppet    // that play the servers
 	mode     router.Mode  // of the listener; empty: split
 	board    *tally.Board // nil: nothing is written down
 
