@@ -82,6 +82,7 @@ type Class struct {
 	SetStatement bool // SET STATEMENT: what the server reports of settings is not so
 	Opaque       bool // it may change the state of the session in ways that cannot be seen in it
 	Multi        bool // several statements
+	Changes      bool // with Multi: one of them writes, or nothing is known of it
 	Next         bool // SET TRANSACTION: for the next transaction
 	Chain        bool // the next transaction begins with it
 	Releases     bool // COMMIT RELEASE: the server closes the connection after it

@@ -85,6 +85,7 @@ func (c *Class) executable() {
 
 // join adds another statement of the same text.
 func (c *Class) join(d Class) {
+	c.Changes = c.Changes || c.changes() || d.changes()
 	if c.Kind == Kill || d.Kind == Kill {
 		c.Kind, c.Rule, c.KillID = Kill, RuleKill, 0
 	} else {
@@ -98,6 +99,9 @@ func (c *Class) join(d Class) {
 	c.Ends = c.Ends || d.Ends
 	c.LoadLocal = c.LoadLocal || d.LoadLocal
 }
+
+// changes reports whether a single statement writes, as far as is known.
+func (c *Class) changes() bool { return c.Kind == Unknown || c.Kind == Write && c.Rule != RuleMulti }
 
 // after goes on to the next of several statements, if there is one.
 func (t *text) after() bool {

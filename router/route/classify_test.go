@@ -94,7 +94,7 @@ func TestPinsAndFlags(t *testing.T) {
 		{"/* isRead=false */ SELECT 1", Class{Kind: Read, Rule: RuleRead, Hint: ToWriter}},
 		{"SET STATEMENT max_statement_time=1 FOR SELECT 1", Class{Kind: Read, Rule: RuleRead, SetStatement: true}},
 		{"INSERT INTO t SET a=(@b:=1)", Class{Kind: Write, Rule: RuleWrite, Commits: true, Pins: UserVariables}},
-		{"SELECT 1; CREATE TEMPORARY TABLE t (a INT)", Class{Kind: Write, Rule: RuleMulti, Commits: true, Multi: true, Pins: TemporaryTables}},
+		{"SELECT 1; CREATE TEMPORARY TABLE t (a INT)", Class{Kind: Write, Rule: RuleMulti, Commits: true, Multi: true, Changes: true, Pins: TemporaryTables}},
 	} {
 		if got := Classify([]byte(c.sql), 0); got != c.want {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.sql, got, c.want)
@@ -155,5 +155,23 @@ func BenchmarkPointSelect(b *testing.B) {
 	sql := []byte("SELECT c FROM sbtest1 WHERE id=5012")
 	for b.Loop() {
 		Classify(sql, 0)
+	}
+}
+
+// Who may write on a server that is read-only would do so there.
+func TestNoneOfSeveralStatementsWritesThroughAReadersListener(t *testing.T) {
+	for q, want := range map[string]Target{
+		"SELECT 1; SELECT 2":                         Reader,
+		"SELECT 1; SET @a=1; SELECT @a":              Reader,
+		"SELECT 1; DELETE FROM t":                    Refused,
+		"DELETE FROM t; SELECT 1; SELECT 2":          Refused,
+		"SELECT 1; SELECT 2; SELECT f()":             Refused,
+		"IF 1 THEN DELETE FROM t; END IF":            Refused,
+		"SELECT 1; SELECT a FROM t FOR UPDATE":       Refused,
+		"SELECT 1; SELECT a FROM t; SELECT SLEEP(0)": Reader,
+	} {
+		if got := Decide(Classify([]byte(q), 0), Session{Mode: ReaderOnly, Autocommit: true}).Target; got != want {
+			t.Errorf("%s: %s, want %s", q, got, want)
+		}
 	}
 }

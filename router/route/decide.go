@@ -85,7 +85,7 @@ var SessionRules = []SessionRule{
 		func(c Class, _ Session) bool { return c.Kind == Kill && c.Multi }},
 	{"reader-listener-refuses", Refused, "the listener is for readers only, and", false,
 		func(c Class, s Session) bool {
-			return s.Mode == ReaderOnly && c.Kind == Write && c.Rule != RuleMulti
+			return s.Mode == ReaderOnly && c.Kind == Write && (c.Rule != RuleMulti || c.Changes)
 		}},
 	{"last-answer", SameAsLast, "it asks for what the statement before left behind", false,
 		func(c Class, s Session) bool {

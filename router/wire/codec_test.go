@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"reflect"
+	"runtime"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -260,5 +261,21 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 		_ = ok.Append(work[:0], 0)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestPacketThatIsOnlyAnnouncedCostsLittle(t *testing.T) {
+	const clients = 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range clients {
+		r := NewReader(bytes.NewReader(AppendHeader(nil, 1<<20, 0)), 1<<20)
+		if _, _, err := r.Next(); err == nil {
+			t.Fatal("there was none")
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / clients; each > 64<<10 {
+		t.Errorf("%d bytes for who has sent four", each)
 	}
 }

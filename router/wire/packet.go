@@ -54,6 +54,10 @@ type Reader struct {
 // NewReader returns a Reader that refuses payloads of more than most bytes.
 func NewReader(from io.Reader, most int) *Reader { return &Reader{from: from, most: most} }
 
+// firstPiece is how much memory a packet gets before any of it is there: who has said
+// nothing yet but how long it is costs little.
+const firstPiece = 4096
+
 // Next reads a packet and returns its payload, which is the caller's, and its number.
 func (r *Reader) Next() ([]byte, byte, error) {
 	var head [HeaderSize]byte
@@ -64,14 +68,20 @@ func (r *Reader) Next() ([]byte, byte, error) {
 	if n > r.most {
 		return nil, seq, malformed(fmt.Sprintf("a packet of %d bytes, where %d are the most", n, r.most))
 	}
-	payload := make([]byte, n)
-	if _, err := io.ReadFull(r.from, payload); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
+	payload := make([]byte, min(n, firstPiece))
+	for read := 0; ; {
+		k, err := io.ReadFull(r.from, payload[read:])
+		if read += k; err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, seq, err
 		}
-		return nil, seq, err
+		if read == n {
+			return payload, seq, nil
+		}
+		payload = append(payload, make([]byte, min(n-read, read))...)
 	}
-	return payload, seq, nil
 }
 
 // The parts of packets. Each reader returns what is left, and false when b is too
