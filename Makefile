@@ -5,7 +5,7 @@ BIN         := bin
 LDFLAGS     := -s -w -X github.com/mmm-ha/mmm/internal/version.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export GOFLAGS := -buildvcs=false
 # A missing part of the machine is a failure in tests, never a silent skip.
-export MMM_REQUIRE ?= netns,mariadb,etcd,ed25519,mysql
+export MMM_REQUIRE ?= netns,mariadb,etcd,ed25519,mysql,clients
 RUNS        ?= 10
 KEEP        ?=
 HOURS       ?= 1

@@ -3,7 +3,8 @@
 #
 #   scripts/install-deps.sh            what the bed needs
 #   scripts/install-deps.sh --tests    also what tests need, as far as MMM_REQUIRE names it: a
-#                                      plugin of MariaDB and a MySQL server, unpacked, not installed
+#                                      plugin of MariaDB, a MySQL server and libraries of clients,
+#                                      unpacked, not installed; sysbench and PHP are installed
 #   scripts/install-deps.sh --bench    also keepalived, haproxy and perf, for comparisons
 #
 # None of them brings a service that should run here; should a dependency bring
@@ -16,9 +17,10 @@ case "${1-}" in
 "") ;;
 --tests)
 	packages+=(e2fsprogs systemd)
-	require=,${MMM_REQUIRE-ed25519,mysql},
+	require=,${MMM_REQUIRE-ed25519,mysql,clients},
 	[[ $require != *,ed25519,* ]] || unpack+=("here mariadb-server") # installed, it would bring a service
 	[[ $require != *,mysql,* ]] || unpack+=("sid mysql-server-core")
+	[[ $require != *,clients,* ]] || packages+=(python3 perl php-cli php-mysql sysbench gcc libc6-dev)
 	;;
 --bench) packages+=(keepalived haproxy linux-perf) ;;
 *) echo "usage: $0 [--tests|--bench]" >&2 && exit 2 ;;
@@ -36,6 +38,7 @@ unpack() {
 		folder=$("$(dirname "$0")/unpack.sh" $one)
 		echo "unpacked: $folder"
 	done
+	[[ ${require-} != *,clients,* ]] || echo "unpacked: $("$(dirname "$0")/clients.sh")"
 }
 if [ ${#missing[@]} -eq 0 ]; then
 	echo "nothing to install"

@@ -4,10 +4,13 @@
 # do not stand more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export MMM_REQUIRE="${MMM_REQUIRE-netns,mariadb,etcd,ed25519,mysql}"
+export MMM_REQUIRE="${MMM_REQUIRE-netns,mariadb,etcd,ed25519,mysql,clients}"
 export MMM_BIN="$PWD/bin"
 if [[ ,$MMM_REQUIRE, == *,ed25519,* ]]; then
 	export MMM_PLUGINS="${MMM_PLUGINS-$(scripts/unpack.sh here mariadb-server)/usr/lib/mysql/plugin}"
+fi
+if [[ ,$MMM_REQUIRE, == *,clients,* ]]; then
+	export MMM_CLIENTS="${MMM_CLIENTS-$(scripts/clients.sh)}"
 fi
 beside=()
 if [[ ,$MMM_REQUIRE, == *,mysql,* && -z ${MMM_MYSQL-} ]]; then

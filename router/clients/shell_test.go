@@ -1,0 +1,89 @@
+package clients
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// options are how a program of MariaDB is told where to connect.
+func (b *bed) options(w way, as string) []string {
+	o := []string{"--no-defaults", "--host=127.0.0.1", "--protocol=tcp", fmt.Sprintf("--port=%d", w.port), "--user=" + as, "--password=" + password}
+	if w.tls {
+		return append(o, "--ssl", "--ssl-verify-server-cert", "--ssl-ca="+b.ca)
+	}
+	return append(o, "--skip-ssl")
+}
+
+// ways are those to compare, the first of them direct.
+func (b *bed) ways() []way {
+	return []way{
+		{"direct", b.writer.Port, false}, {"split", b.split, false}, {"writer's listener", b.writes, false},
+		{"direct, TLS", b.writer.Port, true}, {"split, TLS", b.split, true},
+	}
+}
+
+// compare runs a program in each way, and complains where it prints something else
+// than directly. Masks are what must differ.
+func (b *bed) compare(t *testing.T, ways []way, masks *regexp.Regexp, make func(w way) run) {
+	t.Helper()
+	var direct string
+	for _, w := range ways {
+		out := make(w).do(t)
+		if masks != nil {
+			out = masks.ReplaceAllString(out, "<..>")
+		}
+		if strings.HasPrefix(w.name, "direct") {
+			direct = out
+			if direct == "" {
+				t.Errorf("%s: it prints nothing", w.name)
+			}
+			continue
+		}
+		if where := differ(direct, out); where != "" {
+			t.Errorf("%s: %s", w.name, where)
+		}
+	}
+	t.Logf("%d lines, the same in %d ways; %s", strings.Count(direct, "\n"), len(ways), versions.FindString(direct))
+}
+
+// differ shows where two texts part; empty if they are the same.
+func differ(direct, through string) string {
+	a, b := strings.Split(direct, "\n"), strings.Split(through, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d, after %q\n directly: %s\n  through: %s", i+1, a[max(i-4, 0):i], a[i], b[i])
+		}
+	}
+	if len(a) != len(b) {
+		longer := a
+		if len(b) > len(a) {
+			longer = b
+		}
+		return fmt.Sprintf("directly %d lines, through %d; then %q", len(a), len(b), longer[min(len(a), len(b)):])
+	}
+	return ""
+}
+
+// versions is the line of a program that says what it is.
+var versions = regexp.MustCompile(`version: .*`)
+
+// seconds are the times that the shell prints.
+var seconds = regexp.MustCompile(`\(?\d+\.\d+ sec\)?`)
+
+func TestTheShellSeesWhatItSeesDirectly(t *testing.T) {
+	needs(t, "mariadb")
+	b := newBed(t)
+	dir, err := filepath.Abs("testdata")
+	b.must(err)
+	script, err := os.ReadFile("testdata/shell.sql")
+	b.must(err)
+	b.compare(t, b.ways(), seconds, func(w way) run {
+		r := of("mariadb", append(b.options(w, user), "-vvv", "--force", "--comments", "--binary-as-hex", "--default-character-set=utf8mb4", "--init-command=SET @init = 'said first'")...)
+		r.stdin = strings.ReplaceAll(string(script), "DIR", dir)
+		return r
+	})
+}
