@@ -25,6 +25,7 @@ var metricRow = regexp.MustCompile("(?m)^(\\| `mmm_router_.*\n|METRICS\n)+")
 func TestThePageListsEveryMetric(t *testing.T) {
 	r := run(t, func(c *Config) { c.TLS = writeCert(t, t.TempDir(), "router") })
 	r.opt.Cluster = func() Cluster { return Cluster{Readers: []ReaderState{{Host: "db2"}}} }
+	r.opt.Accounts = func() Accounts { return Accounts{} }
 	c := login(t, r.address, "app")
 	defer c.Close()
 	r.talks.all()[0].enter(Idle, func(s *State) { s.Pins = []string{"temporary tables"} })

@@ -55,6 +55,8 @@ var (
 	descLag         = desc("reader_lag_seconds", "How far behind the writer the host is.", "host")
 	descLatency     = desc("reader_latency_seconds", "How long the host takes to answer.", "host")
 	descInFlight    = desc("reader_in_flight", "Statements that the host works on for this router.", "host")
+	descAccounts    = desc("accounts", "Users that the router knows, and so can log in at readers.")
+	descAccountsAt  = desc("accounts_read_timestamp_seconds", "When the accounts of the servers were last read; 0: never.")
 	descCert        = desc("certificate_expiry_timestamp_seconds", "When the certificate that clients are shown ends to be valid.")
 )
 
@@ -70,6 +72,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	c.collectStatements(e)
 	if c.r.opt.Cluster != nil {
 		c.collectCluster(e, c.r.opt.Cluster())
+	}
+	if c.r.opt.Accounts != nil {
+		c.collectAccounts(e, c.r.opt.Accounts())
 	}
 	if end := c.r.front.expires(); !end.IsZero() {
 		e.gauge(descCert, float64(end.Unix()))
@@ -142,6 +147,15 @@ func (c collector) collectCluster(e exposition, v Cluster) {
 		e.gauge(descLatency, r.Latency.Seconds(), r.Host)
 		e.gauge(descInFlight, float64(r.InFlight), r.Host)
 	}
+}
+
+func (c collector) collectAccounts(e exposition, a Accounts) {
+	e.gauge(descAccounts, float64(a.Known))
+	read := 0.0
+	if !a.Read.IsZero() {
+		read = float64(a.Read.Unix())
+	}
+	e.gauge(descAccountsAt, read)
 }
 
 // exposition sends values.

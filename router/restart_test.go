@@ -119,6 +119,31 @@ func TestARouterThatKnowsNothingYetTakesNoClientFromAnother(t *testing.T) {
 	}
 }
 
+func TestARouterThatHasNotLookedForAccountsYetTakesNoClient(t *testing.T) {
+	var looked atomic.Bool
+	r, err := New(Options{
+		Config: small(nil), Log: slog.New(slog.DiscardHandler), Conversation: &standIn{},
+		Cluster:  func() Cluster { return Cluster{Writer: "db1", Fresh: true} },
+		Accounts: func() Accounts { return Accounts{Looked: looked.Load()} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx, func() {}) }()
+	pause(ctx, 5*lookEvery)
+	if r.listening() {
+		t.Error("it listens, and would let its first clients read from the writer only")
+	}
+	looked.Store(true)
+	eventually(t, "it listens", r.listening)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARouterThatIsToldToEndBeforeItBeganEnds(t *testing.T) {
 	r, err := New(Options{Config: small(nil), Log: slog.New(slog.DiscardHandler), Conversation: &standIn{}, Cluster: func() Cluster { return Cluster{} }})
 	if err != nil {

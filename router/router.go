@@ -23,6 +23,8 @@ type Options struct {
 	// Cluster is what is known of the cluster now; it is for pages and for whether
 	// the router is ready.
 	Cluster func() Cluster
+	// Accounts is what is known of who may log in; nil: nothing needs to be known.
+	Accounts func() Accounts
 	// Normal writes a statement without its literals, for digests and the slow log;
 	// mode is that of tally.Statement.
 	Normal func(sql []byte, mode uint8) string
@@ -159,9 +161,16 @@ const learnLimit = 5 * time.Second
 // clients away from the one that it follows, and have nothing to say to them.
 func (r *Router) learn(ctx, life context.Context) {
 	end := time.Now().Add(learnLimit)
-	for r.opt.Cluster != nil && r.opt.Cluster().ready() != nil && time.Now().Before(end) && ctx.Err() == nil && life.Err() == nil {
+	for !r.knows() && time.Now().Before(end) && ctx.Err() == nil && life.Err() == nil {
 		pause(ctx, lookEvery)
 	}
+}
+
+// knows reports whether there is somebody to serve clients by, and who they may be
+// was looked for: who is let in before that reads from the writer for as long as it
+// stays.
+func (r *Router) knows() bool {
+	return (r.opt.Cluster == nil || r.opt.Cluster().ready() == nil) && (r.opt.Accounts == nil || r.opt.Accounts().Looked)
 }
 
 // open binds all addresses, or none.

@@ -18,7 +18,8 @@ type Status struct {
 	Why     string    `json:"why,omitempty"` // it is not
 	Leaving bool      `json:"leaving"`
 
-	View Cluster `json:"view"`
+	View     Cluster  `json:"view"`
+	Accounts Accounts `json:"accounts"`
 
 	Sessions Sessions               `json:"sessions"`
 	Answered map[string]TargetCount `json:"answered"` // by writer, reader and router, since it began
@@ -65,6 +66,9 @@ func (r *Router) Status() Status {
 	s.Ready = s.Why == ""
 	if r.opt.Cluster != nil {
 		s.View = r.opt.Cluster()
+	}
+	if r.opt.Accounts != nil {
+		s.Accounts = r.opt.Accounts()
 	}
 	totals := r.sessions.totals()
 	for _, t := range tally.Targets() {

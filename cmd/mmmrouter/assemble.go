@@ -82,7 +82,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 		Servers: func() backend.TLS { return p.servers }, Rules: p.rules,
 	})
 	return router.Options{
-		Config: cfg, Log: log, Conversation: talk, Cluster: p.cluster, Normal: normal, Reloaded: p.reloaded,
+		Config: cfg, Log: log, Conversation: talk, Cluster: p.cluster, Accounts: p.known, Normal: normal, Reloaded: p.reloaded,
 		Beside: func(ctx context.Context) error {
 			defer func() { _ = client.Close() }()
 			group, ctx := errgroup.WithContext(ctx)
@@ -126,6 +126,7 @@ func (p *parts) reloaded(cfg router.Config) {
 	p.use(cfg)
 	p.holder.SetLimits(holdLimits(cfg))
 	p.follower.SetMaxLag(cfg.Readers.MaxLag.D())
+	p.accounts.Kick() // whoever reloads may have changed users or the account's password
 }
 
 func holdLimits(cfg router.Config) session.HoldLimits {
@@ -151,24 +152,58 @@ func (p *parts) rules() session.Rules { return *p.ruled.Load() }
 // loader reads users from the file, or from the writer.
 func (p *parts) loader(cfg router.Config, log *slog.Logger) (*auth.Loader, error) {
 	opt := auth.LoaderOptions{File: cfg.Users.File, Log: log}
-	if cfg.Users.PasswordFile != "" {
-		password, err := conffile.Password("`users.passwordFile`", cfg.Users.PasswordFile)
-		if err != nil {
+	switch {
+	case cfg.Users.PasswordFile != "":
+		if _, err := conffile.Password("`users.passwordFile`", cfg.Users.PasswordFile); err != nil {
 			return nil, err
 		}
 		opt.Source = func(ctx context.Context, each func(user, host, privileges string)) error {
-			v := p.follower.View()
-			if v.Writer.Name == "" {
-				return errors.New("there is no writer to read users from: " + v.Why)
-			}
-			from := dbops.AccountServer{Address: v.Writer.Address, User: cfg.Users.Account, Password: password}
-			if p.servers.Mode == backend.TLSRequire || p.servers.Mode == backend.TLSVerify {
-				from.TLS = p.tlsTo(v.Writer.Address)
-			}
-			return dbops.ReadAccounts(ctx, from, each)
+			return p.readAccounts(ctx, cfg.Users, each)
 		}
+	case cfg.Users.File == "":
+		log.Warn(router.NobodyIsKnown)
 	}
 	return auth.NewLoader(opt)
+}
+
+// readAccounts reads the accounts of the writer, for which it waits until ctx ends.
+// The password is read each time: a new one needs no restart.
+func (p *parts) readAccounts(ctx context.Context, u router.Users, each func(user, host, privileges string)) error {
+	password, err := conffile.Password("`users.passwordFile`", u.PasswordFile)
+	if err != nil {
+		return err
+	}
+	v := p.follower.View()
+	for v.Writer.Name == "" {
+		select {
+		case <-ctx.Done():
+			return errors.New("there is no writer to read them from: " + p.follower.View().Why)
+		case <-v.Next():
+			v = p.follower.View()
+		}
+	}
+	from := dbops.AccountServer{Address: v.Writer.Address, User: u.Account, Password: password}
+	if p.servers.Mode == backend.TLSRequire || p.servers.Mode == backend.TLSVerify {
+		from.TLS = p.tlsTo(v.Writer.Address)
+	}
+	err = dbops.ReadAccounts(ctx, from, each)
+	if errors.Is(err, dbops.ErrDenied) {
+		return fmt.Errorf("%w: write the password of %s into %s, or make the account with `mmmrouter grants`", err, u.Account, u.PasswordFile)
+	}
+	return err
+}
+
+// known is what is known of who may log in, as the router's pages show it.
+func (p *parts) known() router.Accounts {
+	s := p.accounts.Status()
+	a := router.Accounts{Known: s.Users, Looked: s.Loads > 0, Read: s.ServerSeen, Problem: s.ServerErr}
+	switch users := p.config.Load().Users; {
+	case users.File == "" && users.PasswordFile == "":
+		a.Problem = router.NobodyIsKnown
+	case s.FileError != "":
+		a.Problem = s.FileError
+	}
+	return a
 }
 
 func (p *parts) tlsTo(a netip.AddrPort) *tls.Config {

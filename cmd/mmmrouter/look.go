@@ -139,6 +139,7 @@ func sayStatus(out io.Writer, s router.Status, now time.Time) error {
 	if err := sayReaders(out, s.View.Readers); err != nil {
 		return err
 	}
+	sayAccounts(out, s.Accounts, now)
 	c := s.Sessions
 	fmt.Fprintf(out, "clients   %d connected, %d of %d logged in, %d wait for a place; %d run a statement, %d are in a transaction, %d are tied to the writer\n",
 		c.Connected, c.LoggedIn, c.Limit, c.Waiting, c.Running, c.InTransaction, c.Pinned)
@@ -150,6 +151,16 @@ func sayStatus(out io.Writer, s router.Status, now time.Time) error {
 	}
 	fmt.Fprintf(out, "          %d waited for a writer, %d were refused by a reader and answered by the writer\n", s.Held, s.Retried)
 	return nil
+}
+
+func sayAccounts(out io.Writer, a router.Accounts, now time.Time) {
+	fmt.Fprintf(out, "users     %d known", a.Known)
+	if !a.Read.IsZero() {
+		fmt.Fprintf(out, ", those of the servers as of %s ago", now.Sub(a.Read).Round(time.Second))
+	}
+	if fmt.Fprintln(out); a.Problem != "" {
+		fmt.Fprintf(out, "          %s\n", a.Problem)
+	}
 }
 
 func each(c router.TargetCount) time.Duration {

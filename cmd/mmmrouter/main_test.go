@@ -114,6 +114,7 @@ func TestStatusSaysInWordsHowTheRouterIs(t *testing.T) {
 			},
 		},
 		Sessions: router.Sessions{Connected: 12, Limit: 1000, LoggedIn: 11},
+		Accounts: router.Accounts{Known: 12, Looked: true, Read: time.Now().Add(-20 * time.Second)},
 		Answered: map[string]router.TargetCount{"reader": {Statements: 100, Seconds: 0.2}},
 	}
 	out, err := command(t, "status", "--admin", pages(t, "/status", s))
@@ -121,15 +122,16 @@ func TestStatusSaysInWordsHowTheRouterIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(t, out, "router router1 of cluster shop: ready", "db1 at 192.0.2.161:3306, epoch 7, certain for 1.4s", "db2", "lag 10ms", "3 at work",
-		"not used: lag 12s is more than 5s", "11 of 1000 logged in", "100 statements", "2ms each")
+		"not used: lag 12s is more than 5s", "11 of 1000 logged in", "100 statements", "2ms each", "users     12 known, those of the servers as of 20s ago")
 
 	s.Ready, s.Why = false, "there is no writer, and no reader either"
+	s.Accounts = router.Accounts{Problem: "the server refuses the account"}
 	s.View = router.Cluster{Epoch: 7, Problem: "etcd does not answer"}
 	out, err = command(t, "status", "--admin", pages(t, "/status", s))
 	if err == nil || !strings.Contains(err.Error(), "not ready: there is no writer") {
 		t.Errorf("%v", err)
 	}
-	has(t, out, "NOT READY", "writer    none (epoch 7)", "etcd does not answer", "readers   none")
+	has(t, out, "NOT READY", "writer    none (epoch 7)", "etcd does not answer", "readers   none", "users     0 known\n          the server refuses the account")
 	if out, err = command(t, "status", "--json", "--admin", pages(t, "/status", s)); err != nil || !json.Valid([]byte(out)) {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -25,7 +25,7 @@ var (
 	// Nothing was written.
 	ErrOtherRun = errors.New("mysqld was restarted meanwhile")
 	// ErrDenied: account, password or a privilege is wrong. A person must look.
-	ErrDenied = errors.New("database server refuses the agent's account")
+	ErrDenied = errors.New("database server refuses the account")
 	// ErrTooMany: all connections are in use. The server lives; that is NOT a death.
 	ErrTooMany = errors.New("database server has no free connection")
 	// ErrLockWait: somebody holds what the statement needs; nothing was changed.

@@ -31,6 +31,9 @@ const (
 	kickRest = time.Second
 	// loadLimit bounds one reading of a server's accounts.
 	loadLimit = 5 * time.Second
+	// againAfter is the least wait after a server's accounts could not be read; it
+	// doubles each time: until they are known every client reads from the writer.
+	againAfter = time.Second
 )
 
 // Loader keeps the accounts up to date: at every interval, and at once after a
@@ -116,10 +119,16 @@ func (l *Loader) Fresh(ctx context.Context) *Accounts {
 
 // Run loads until the context ends. Its caller waits for it.
 func (l *Loader) Run(ctx context.Context) error {
+	wait := againAfter
 	for {
 		begun := time.Now()
 		l.Load(ctx)
-		timer := time.NewTimer(l.opt.Every)
+		timer := time.NewTimer(min(wait, l.opt.Every))
+		wait *= 2
+		if l.Status().ServerErr == "" {
+			timer.Reset(l.opt.Every)
+			wait = againAfter
+		}
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
@@ -163,8 +172,13 @@ func (l *Loader) Load(ctx context.Context) {
 	if serverErr == nil && l.opt.Source != nil {
 		l.server, l.status.ServerSeen = server, time.Now()
 	}
-	l.say("file of users", &l.status.FileError, fileErr)
-	l.say("accounts of the server", &l.status.ServerErr, serverErr)
+	l.say(&l.status.FileError, fileErr, "the file of users is not taken: what it said before stays in force",
+		"the file of users is taken again")
+	without := "the accounts of the servers cannot be read: who logs in now reads from the writer, not from readers"
+	if !l.status.ServerSeen.IsZero() {
+		without = "the accounts of the servers cannot be read anew: what was last read stays in force"
+	}
+	l.say(&l.status.ServerErr, serverErr, without, "the accounts of the servers can be read again")
 	l.publish()
 	l.status.Loads++
 	l.status.Loaded = time.Now()
@@ -173,7 +187,7 @@ func (l *Loader) Load(ctx context.Context) {
 }
 
 // say logs a change of what is wrong with a source, and keeps it.
-func (l *Loader) say(what string, kept *string, err error) {
+func (l *Loader) say(kept *string, err error, broken, mended string) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -183,9 +197,9 @@ func (l *Loader) say(what string, kept *string, err error) {
 	}
 	*kept = text
 	if err != nil {
-		l.log.Warn("accounts cannot be read anew; what was last read stays in force", "source", what, "err", err)
+		l.log.Warn(broken, "err", err)
 	} else {
-		l.log.Info("accounts can be read again", "source", what)
+		l.log.Info(mended)
 	}
 }
 

@@ -124,6 +124,35 @@ func TestASourceThatFailsLeavesWhatIsKnown(t *testing.T) {
 	}
 }
 
+func TestASourceThatFailsIsAskedAgainSoonAndThenLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &table{rows: map[string]string{"joe": "secret"}, err: errors.New("no writer yet")}
+		l, stop := running(t, LoaderOptions{Source: s.read, Every: time.Minute})
+		defer stop()
+		began := time.Now()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		var at []string
+		for _, read := range s.reads {
+			at = append(at, read.Sub(began).String())
+		}
+		if got := strings.Join(at, " "); got != "0s 1s 3s 7s" {
+			t.Errorf("asked after %s", got)
+		}
+		s.err = nil
+		time.Sleep(6 * time.Second) // at 15 s it works
+		synctest.Wait()
+		if st := l.Status(); st.Users != 1 || len(s.reads) != 5 {
+			t.Errorf("%d loads; %+v", len(s.reads), st)
+		}
+		time.Sleep(50 * time.Second)
+		synctest.Wait()
+		if len(s.reads) != 5 {
+			t.Errorf("a source that works was read again after less than a minute")
+		}
+	})
+}
+
 func TestABadFileKeepsTheLastGoodOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users.yaml")
 	write := func(text string) {
