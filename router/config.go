@@ -115,6 +115,7 @@ type Limits struct {
 	QueueTime   conffile.Duration `yaml:"queueTime"` // how long each waits
 	Idle        conffile.Duration `yaml:"idle"`
 	Query       conffile.Duration `yaml:"query"`
+	Statement   conffile.Size     `yaml:"statement"` // of one command of a client, all its packets; never 0
 	LoginTime   conffile.Duration `yaml:"loginTime"` // from the connect to the end of the login; never 0
 }
 
@@ -186,6 +187,7 @@ func Defaults() Config {
 		Limits: Limits{
 			Connections: 1000, Queue: 1000, QueueTime: seconds(10),
 			Idle: conffile.Duration(8 * time.Hour), LoginTime: seconds(10),
+			Statement: 64 * conffile.MiB, // max_allowed_packet of MySQL; MariaDB's is less
 		},
 		Hold:        Hold{Time: seconds(10), Statements: 1000, Bytes: 64 * conffile.MiB},
 		Readers:     Readers{MaxLag: seconds(5), Writer: WriterFallback},

@@ -14,6 +14,12 @@ import (
 // would be an attack on the memory.
 const maxWaiting = 1_000_000
 
+// What limits.statement may be. A login must fit, and no server takes more.
+const (
+	leastStatement = conffile.MiB
+	mostStatement  = conffile.GiB
+)
+
 // validate says everything that is wrong, not just the first of it.
 func (c Config) validate() error {
 	m := conffile.NewMistakes()
@@ -108,6 +114,9 @@ func (l Limits) check(m conffile.Mistakes) {
 	}
 	if l.Queue > 0 && l.QueueTime == 0 {
 		m.Add("queueTime", "is 0, so nobody waits in a queue of %d: write how long, such as 10s, or `queue: 0`", l.Queue)
+	}
+	if l.Statement < leastStatement || l.Statement > mostStatement {
+		m.Add("statement", "is %s: write a size from %s to %s, such as the max_allowed_packet of the servers", l.Statement, leastStatement, mostStatement)
 	}
 	if l.LoginTime == 0 {
 		m.Add("loginTime", "is 0, so whoever connects and says nothing would stay for ever: write how long, such as 10s")

@@ -47,6 +47,7 @@ func TestConfigErrorsSayWhatToDo(t *testing.T) {
 		{"no connection", "cluster: shop\nlimits: {connections: 0}\n", []string{"`limits.connections` is 0", "from 1 to"}},
 		{"a user more than all", "cluster: shop\nlimits: {connections: 5, perUser: 6}\n", []string{"`limits.perUser` is 6, more than"}},
 		{"a queue without time", "cluster: shop\nlimits: {queueTime: 0s}\n", []string{"`limits.queueTime` is 0"}},
+		{"statements of a few bytes", "cluster: shop\nlimits: {statement: 10KiB}\n", []string{"`limits.statement` is 10KiB", "from 1MiB to 1GiB"}},
 		{"no time for a login", "cluster: shop\nlimits: {loginTime: 0s}\n", []string{"`limits.loginTime` is 0"}},
 		{"no lag", "cluster: shop\nreaders: {maxLag: 0s}\n", []string{"`readers.maxLag` is 0"}},
 		{"an unknown consistency", "cluster: shop\nconsistency: strong\n", []string{"`consistency` is \"strong\": write off, session or global"}},

@@ -142,7 +142,7 @@ func (p *parts) use(cfg router.Config) {
 	p.config.Store(&cfg)
 	p.ruled.Store(&session.Rules{
 		Writer: writerReads[cfg.Readers.Writer], OwnReads: cfg.Consistency == router.ConsistencySession,
-		AllReads: cfg.Consistency == router.ConsistencyGlobal,
+		AllReads: cfg.Consistency == router.ConsistencyGlobal, Most: int(cfg.Limits.Statement),
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 )
 
 // link is one end of the data path: a connection and what was read from it. One
@@ -151,6 +152,17 @@ func (l *link) write(b []byte) error {
 	}
 	_, err := l.conn.Write(b)
 	return err
+}
+
+// linger says that nothing more will be written, and throws away what comes until the
+// other side closes, or for so long.
+func (l *link) linger(limit time.Duration) {
+	l.drop()
+	_ = l.conn.SetDeadline(time.Now().Add(limit))
+	if c, ok := l.conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+	_, _ = io.Copy(io.Discard, l.conn)
 }
 
 // read is the ordinary way to wait for bytes.

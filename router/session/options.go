@@ -51,12 +51,14 @@ type Rules struct {
 	AllReads bool          // they see the writes of all sessions of this router
 	Catch    time.Duration // how long a reader may take to have them, before the writer is asked
 	Dial     time.Duration // how long a connection to a server may take
+	Most     int           // bytes of one command of a client, as servers count max_allowed_packet
 }
 
 // Defaults of the rules that no file names.
 const (
 	catchUp   = 100 * time.Millisecond
 	dialLimit = 3 * time.Second
+	mostBytes = 64 << 20
 )
 
 // complete fills in what is zero.
@@ -66,6 +68,9 @@ func (r Rules) complete() Rules {
 	}
 	if r.Dial <= 0 {
 		r.Dial = dialLimit
+	}
+	if r.Most <= 0 {
+		r.Most = mostBytes
 	}
 	return r
 }

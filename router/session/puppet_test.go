@@ -203,7 +203,7 @@ func newTheatre(t testing.TB, writer *puppet, readers ...*puppet) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{TB: t, world: &world{}, sessions: map[uint32]*Session{}, accounts: accounts}
+	r := &rig{TB: t, world: &world{}, sessions: map[uint32]*Session{}, accounts: accounts, rules: Rules{OwnReads: true, Catch: time.Second}}
 	v := follow.View{Epoch: 7, Writer: writer.host}
 	for _, p := range readers {
 		v.Readers = append(v.Readers, follow.Reader{Host: p.host, Weight: 1})
@@ -212,7 +212,7 @@ func newTheatre(t testing.TB, writer *puppet, readers ...*puppet) *rig {
 	r.all = New(Options{
 		Log: slog.New(slog.DiscardHandler), Follow: r.world, Picker: pick.New(time.Now, func(int) int { return 0 }), Accounts: accounts,
 		Holder:  NewHolder(HoldLimits{Time: 2 * time.Second, Statements: 100, Bytes: 1 << 20}),
-		Servers: func() backend.TLS { return backend.TLS{} }, Rules: func() Rules { return Rules{OwnReads: true, Catch: time.Second} },
+		Servers: func() backend.TLS { return backend.TLS{} }, Rules: func() Rules { return r.rules },
 	})
 	r.puppets = append(readers, writer)
 	return r

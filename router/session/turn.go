@@ -55,7 +55,11 @@ func (r *request) end() time.Time { return r.began.Add(r.over()) }
 // conversation must leave the poller.
 func (s *Session) turn() bool {
 	for {
-		packet := s.whole()
+		packet, much := s.whole()
+		if much {
+			s.tooMuch()
+			return false
+		}
 		if packet == nil {
 			return true
 		}
@@ -80,14 +84,17 @@ func (s *Session) turn() bool {
 }
 
 // whole is the first command of the inbox with all its packets, nil if there is
-// more to come.
-func (s *Session) whole() []byte {
+// more to come. much: it is more than a client may send, and is not waited for.
+func (s *Session) whole() (packet []byte, much bool) {
 	b := s.client.bytes
-	at := 0
+	at, size := 0, 0
 	for {
 		n, _, ok := wire.Header(b[at:])
+		if size += n; n > bufferSize && size >= s.opt.Rules().complete().Most {
+			return nil, true
+		}
 		if !ok || len(b) < at+wire.HeaderSize+n {
-			return nil
+			return nil, false
 		}
 		at += wire.HeaderSize + n
 		if n < wire.MaxPayload {
@@ -98,8 +105,23 @@ func (s *Session) whole() []byte {
 		s.client.used(at)
 		return s.whole()
 	}
-	return b[:at]
+	return b[:at], false
 }
+
+// tooMuch refuses a command for its size, as a server does: it says so and closes.
+// The client may be writing still; it reads what it was told once all that it has
+// written was taken, so that is thrown away, for a time.
+func (s *Session) tooMuch() {
+	s.req = request{packet: s.client.bytes, began: time.Now()} // which command it is may not be there yet
+	s.refuse(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes")
+	s.leave = func() error {
+		s.client.linger(lingerLimit)
+		return errGoodbye
+	}
+}
+
+// lingerLimit bounds how long a client may take to hear that it has sent too much.
+const lingerLimit = time.Second
 
 // command does what the client asks.
 func (s *Session) command() {
