@@ -41,6 +41,39 @@ func (s *Session) first(ctx context.Context) (*server, error) {
 	return s.dialWriter(ctx, view)
 }
 
+// connectTries is how many connections may break before anything of a request was sent.
+const connectTries = 3
+
+// connection is where the request can be sent now: up to date, and with its statement
+// prepared. One that breaks meanwhile is replaced, for nothing of the request was sent.
+func (s *Session) connection(t route.Target) (srv *server, err error) {
+	for range connectTries {
+		srv, err = s.acquire(s.ctx, t)
+		if err == nil && s.req.stmt != nil {
+			err = s.ready(srv)
+		}
+		if err == nil || !s.dropBroken() {
+			break
+		}
+	}
+	return srv, err
+}
+
+// dropBroken closes connections that are of no use any more. It reports whether there
+// was one.
+func (s *Session) dropBroken() bool {
+	any := false
+	if s.writer != nil && s.writer.broken {
+		s.dropWriter()
+		any = true
+	}
+	if s.reader != nil && s.reader.broken {
+		s.dropReader()
+		any = true
+	}
+	return any
+}
+
 // acquire is the connection for a statement, brought up to date.
 func (s *Session) acquire(ctx context.Context, t route.Target) (*server, error) {
 	if t == route.SameAsLast {
@@ -64,7 +97,10 @@ func (s *Session) acquire(ctx context.Context, t route.Target) (*server, error) 
 // written to.
 func (s *Session) toWriter(ctx context.Context) (*server, error) {
 	view := s.opt.Follow.View()
-	if s.transaction == route.OnWriter && s.writer != nil {
+	if s.writer == nil && (s.transaction == route.OnWriter || s.pins != 0) {
+		return nil, errLost // with a connection that broke
+	}
+	if s.transaction == route.OnWriter {
 		if s.opt.Follow.Over(view) {
 			return nil, errLost
 		}

@@ -23,7 +23,10 @@ const readerTries = 2
 
 // toReader is the connection to a reader, brought up to date with the session.
 func (s *Session) toReader(ctx context.Context) (*server, error) {
-	if s.transaction == route.OnReader && s.reader != nil {
+	if s.transaction == route.OnReader {
+		if s.reader == nil {
+			return nil, errLost
+		}
 		return s.reader, nil
 	}
 	rules := s.opt.Rules().complete()

@@ -199,7 +199,7 @@ func (s *Session) cannot(err error) {
 	switch {
 	case s.ctx.Err() != nil:
 		s.ended = s.ctx.Err()
-	case errors.Is(err, errLost) && s.transaction == route.OnWriter && s.pins == 0:
+	case errors.Is(err, errLost) && (s.transaction == route.OnReader || s.transaction == route.OnWriter && s.pins == 0):
 		s.rolledBack()
 	case errors.Is(err, errLost):
 		s.refuse(2013, "HY000", "the writer has changed, and with it is gone what this session had there: "+sessionHad(s.pins)+s.alone)
@@ -226,9 +226,10 @@ func sessionHad(p route.Pin) string {
 	return string(b)
 }
 
-// rolledBack is for a transaction whose writer has changed: it was not committed.
+// rolledBack is for a transaction whose server is another one now, or out of reach: it
+// was not committed.
 func (s *Session) rolledBack() {
-	if s.writer != nil {
+	if s.writer != nil && s.transaction == route.OnWriter {
 		s.dropWriter()
 	}
 	s.outOfTransaction()
@@ -236,7 +237,7 @@ func (s *Session) rolledBack() {
 		s.fine()
 		return
 	}
-	s.refuse(1213, "40001", "the writer has changed, and the transaction was rolled back: try it again")
+	s.refuse(1213, "40001", "the server of the transaction has changed, and it was rolled back: try it again")
 }
 
 // outOfTransaction is after the loss of a transaction, with what was set for it.

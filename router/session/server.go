@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mmm-ha/mmm/router/auth"
@@ -15,6 +16,7 @@ type server struct {
 	conn   *backend.Conn
 	link   *link
 	walker wire.Walker
+	broken bool // an answer to the router's own question did not come: it is of no use any more
 	load   *pick.Load
 	reader bool
 	who    backend.Who // for whom it was dialled
@@ -70,17 +72,21 @@ type answer struct {
 	cell  []byte // first column of the first row of text, if there are rows
 }
 
-// ask runs a command of the router's own and takes the whole answer.
-func (s *server) ask(c wire.Command, text []byte) (answer, error) {
+// ask runs a command of the router's own and takes the whole answer. Its error is a
+// *wire.Err if the server answered; else the server is broken.
+func (s *server) ask(c wire.Command, text []byte) (a answer, err error) {
+	defer func() {
+		var said *wire.Err
+		s.broken = s.broken || err != nil && !errors.As(err, &said)
+	}()
 	payload := append([]byte{byte(c)}, text...)
 	if c == wire.ComQuery {
 		payload = wire.AppendQuery(nil, string(text), s.conn.Capabilities)
 	}
 	packet, _ := wire.AppendPacket(nil, payload, 0)
 	s.walker.Start(c, s.conn.Capabilities)
-	var a answer
 	var body []byte
-	err := s.link.exchange(packet)
+	err = s.link.exchange(packet)
 	for {
 		if err != nil {
 			return a, err

@@ -216,7 +216,7 @@ func (s *Session) hangUp() {
 	for _, srv := range []*server{s.writer, s.reader} {
 		switch {
 		case srv == nil:
-		case s.opt.Pool != nil && srv.link.quiet() && srv.walker.Over() && srv.who.User != "":
+		case s.opt.Pool != nil && !srv.broken && srv.link.quiet() && srv.walker.Over() && srv.who.User != "":
 			srv.keep(s.ctx, s.opt, s.secret)
 		default:
 			srv.close()

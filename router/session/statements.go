@@ -25,8 +25,9 @@ type statement struct {
 	made    lexer.Mode // by which its text was read
 	sqlMode []byte     // likewise, as it was set; nil: as after a login
 
-	parts  bool // of its long data are on the writer
-	cursor bool // rows of it wait there
+	parts  bool  // of its long data are on the writer
+	missed error // why one of them is not; the execution will say it
+	cursor bool  // rows of it wait on the writer
 
 	digest uint64 // in that mode; 0: not reckoned yet
 	mode   lexer.Mode
@@ -105,6 +106,10 @@ func (s *Session) execute() {
 		return
 	}
 	s.req.stmt, s.req.sql, s.req.class = st, st.sql, st.class
+	if st.missed != nil {
+		s.incomplete(st)
+		return
+	}
 	cursor := s.req.command == wire.ComStmtExecute && wire.Cursor(s.req.payload())
 	if cursor {
 		// The rows wait on that server until they are fetched or the cursor is closed.
@@ -250,16 +255,30 @@ func (s *Session) about() {
 
 // longData is COM_STMT_SEND_LONG_DATA: no answer, not even an error.
 func (s *Session) longData(st *statement) {
-	srv, err := s.toWriter(s.ctx)
-	if err == nil {
-		err = s.ready(srv)
-	}
+	srv, err := s.connection(route.Writer)
 	if err != nil {
-		return // the execution will say it
+		st.missed = err
+		return
 	}
 	s.pins |= route.LongData
 	s.holds(st, true, st.cursor)
 	s.exchange(srv)
+}
+
+// incomplete refuses an execution of which a part of the long data was dropped, with
+// the cause of that. What was sent of it is forgotten: the next try is a new one.
+func (s *Session) incomplete(st *statement) {
+	err := st.missed
+	st.missed = nil
+	if st.parts && s.writer != nil {
+		s.unprepare(s.writer, st)
+	}
+	s.holds(st, false, false)
+	if errors.Is(err, errLost) && s.transaction == route.NoTransaction && s.pins == 0 { // the client has ended it in between
+		s.refuse(1105, "HY000", "a part of the statement's long data was lost with its writer: send it again")
+		return
+	}
+	s.cannot(err)
 }
 
 // onWriter sends a command about a statement to the writer, where its cursor is.
@@ -267,6 +286,9 @@ func (s *Session) onWriter(st *statement) {
 	s.req.stmt, s.req.class = st, route.Class{Kind: route.Ask, Rule: st.class.Rule}
 	if s.req.command == wire.ComStmtReset {
 		s.req.class.Frees = route.Cursor | route.LongData
+		if !st.parts {
+			st.missed = nil
+		}
 		if !s.isPrepared(st.id) {
 			s.fine()
 			return
@@ -279,22 +301,28 @@ func (s *Session) onWriter(st *statement) {
 	case s.pins&(route.Cursor|route.LongData) == 0: // it is reset; others may have theirs still
 		s.pins |= route.Cursor | route.LongData
 		s.holds(st, false, false)
+		st.missed = nil
 	}
 }
 
 // closeStatement closes it wherever it is prepared.
 func (s *Session) closeStatement(st *statement) {
 	for _, srv := range []*server{s.writer, s.reader} {
-		if srv == nil || srv.prepared[st.id] == nil {
-			continue
-		}
-		packet := bytes.Clone(s.req.packet)
-		wire.SetStatementID(packet[wire.HeaderSize:], srv.prepared[st.id].id)
-		delete(srv.prepared, st.id)
-		if err := srv.link.write(packet); err != nil {
-			s.lose(srv)
+		if srv != nil && srv.prepared[st.id] != nil {
+			s.unprepare(srv, st)
 		}
 	}
 	delete(s.statements, st.id)
 	s.holds(st, false, false)
+}
+
+// unprepare closes a statement on one server, with all that the server has of it.
+func (s *Session) unprepare(srv *server, st *statement) {
+	payload := []byte{byte(wire.ComStmtClose), 0, 0, 0, 0}
+	wire.SetStatementID(payload, srv.prepared[st.id].id)
+	delete(srv.prepared, st.id)
+	packet, _ := wire.AppendPacket(nil, payload, 0)
+	if err := srv.link.write(packet); err != nil {
+		s.lose(srv)
+	}
 }

@@ -223,15 +223,14 @@ func (s *Session) run() {
 		s.refuse(1290, "HY000", "the router does not run this: "+d.Why)
 		return
 	}
-	if d.Leave && s.reader != nil {
-		s.dropReader() // a transaction that only read ends with its connection
+	if d.Leave {
+		if s.reader != nil {
+			s.dropReader() // a transaction that only read ends with its connection
+		}
 		s.transaction = route.NoTransaction
 	}
 	for target := d.Target; ; target = route.Writer {
-		srv, err := s.acquire(s.ctx, target)
-		if err == nil && r.stmt != nil {
-			err = s.ready(srv)
-		}
+		srv, err := s.connection(target)
 		if err != nil {
 			s.cannot(err)
 			return
