@@ -20,6 +20,7 @@ type live struct {
 	raw     syscall.RawConn // of the client's connection, for the sweeper
 	began   time.Time
 	cancel  context.CancelFunc // ends what Serve waits for
+	place   place
 
 	killed killing // the sweeper's
 	told   bool    // the drain's: it was told to end

@@ -223,7 +223,7 @@ func (r *Router) accept(life context.Context, group *errgroup.Group) *sync.WaitG
 			defer accepting.Done()
 			return accept(p.socket, r.log, func(c *net.TCPConn) {
 				p.accepted.Add(1)
-				r.desk.take(life, p.Listener, c)
+				r.desk.take(life, &p.Listener, c)
 			})
 		})
 	}
