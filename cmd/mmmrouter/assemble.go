@@ -161,7 +161,7 @@ func (p *parts) loader(cfg router.Config, log *slog.Logger) (*auth.Loader, error
 			return p.readAccounts(ctx, cfg.Users, each)
 		}
 	case cfg.Users.File == "":
-		log.Warn(router.NobodyIsKnown)
+		log.Warn("no user is known", "why", router.NobodyIsKnown)
 	}
 	return auth.NewLoader(opt)
 }

@@ -172,13 +172,8 @@ func (l *Loader) Load(ctx context.Context) {
 	if serverErr == nil && l.opt.Source != nil {
 		l.server, l.status.ServerSeen = server, time.Now()
 	}
-	l.say(&l.status.FileError, fileErr, "the file of users is not taken: what it said before stays in force",
-		"the file of users is taken again")
-	without := "the accounts of the servers cannot be read: who logs in now reads from the writer, not from readers"
-	if !l.status.ServerSeen.IsZero() {
-		without = "the accounts of the servers cannot be read anew: what was last read stays in force"
-	}
-	l.say(&l.status.ServerErr, serverErr, without, "the accounts of the servers can be read again")
+	l.say("the file of users", &l.status.FileError, fileErr, true)
+	l.say("the accounts of the servers", &l.status.ServerErr, serverErr, !l.status.ServerSeen.IsZero())
 	l.publish()
 	l.status.Loads++
 	l.status.Loaded = time.Now()
@@ -187,7 +182,7 @@ func (l *Loader) Load(ctx context.Context) {
 }
 
 // say logs a change of what is wrong with a source, and keeps it.
-func (l *Loader) say(kept *string, err error, broken, mended string) {
+func (l *Loader) say(what string, kept *string, err error, readBefore bool) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -197,9 +192,13 @@ func (l *Loader) say(kept *string, err error, broken, mended string) {
 	}
 	*kept = text
 	if err != nil {
-		l.log.Warn(broken, "err", err)
+		so := "what was last read stays in force"
+		if !readBefore {
+			so = "who logs in now reads from the writer, not from readers"
+		}
+		l.log.Warn("users cannot be read", "from", what, "so", so, "err", err)
 	} else {
-		l.log.Info(mended)
+		l.log.Info("users can be read again", "from", what)
 	}
 }
 
