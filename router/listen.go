@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mmm-ha/mmm/router/tally"
 )
 
 // keepAlive finds clients that went away without a word within a minute.
@@ -48,7 +50,7 @@ const (
 
 // accept hands each new connection to take until the listener is closed or its
 // deadline has come. It returns nil then.
-func accept(ln *net.TCPListener, log *slog.Logger, take func(*net.TCPConn)) error {
+func accept(ln *net.TCPListener, log *slog.Logger, rare *tally.Rare, take func(*net.TCPConn)) error {
 	pause := time.Duration(0)
 	for {
 		c, err := ln.AcceptTCP()
@@ -61,12 +63,24 @@ func accept(ln *net.TCPListener, log *slog.Logger, take func(*net.TCPConn)) erro
 		case !passing(err):
 			return fmt.Errorf("accept on %s: %w", ln.Addr(), err)
 		default:
-			if pause == 0 {
-				log.Warn("cannot accept a connection; trying again", "listener", ln.Addr().String(), "err", err)
+			if unsaid, due := rare.Due("accept"); due {
+				log.Error("cannot accept a connection; trying again", "listener", ln.Addr().String(), "err", err, "do", remedy(err), "unsaid", unsaid)
 			}
 			pause = min(max(2*pause, backOffLeast), backOffMost)
 			time.Sleep(pause)
 		}
+	}
+}
+
+// remedy is what somebody can do about it.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, unix.EMFILE):
+		return "raise LimitNOFILE of the unit, or lower limits.connections: a client takes up to three files"
+	case errors.Is(err, unix.ENFILE):
+		return "raise fs.file-max of this machine, or look who has so many files open"
+	default:
+		return "look at the memory and the network of this machine"
 	}
 }
 

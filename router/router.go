@@ -46,6 +46,7 @@ type Router struct {
 	desk     *desk
 	sweeper  *sweeper
 	board    *tally.Board
+	rare     *tally.Rare
 	began    time.Time
 
 	reload  sync.Mutex             // one at a time
@@ -72,7 +73,7 @@ func New(opt Options) (*Router, error) {
 	}
 	r := &Router{
 		opt: opt, log: opt.Log, front: front, gate: newGate(opt.Config.Limits), sessions: newRegistry(), counts: newCounts(),
-		bound: make(chan struct{}), board: newBoard(opt), began: time.Now(),
+		bound: make(chan struct{}), board: newBoard(opt), rare: new(tally.Rare), began: time.Now(),
 	}
 	if err := r.board.Slow.Use(opt.Config.SlowLog.File, opt.Config.SlowLog.Threshold.D()); err != nil {
 		return nil, err
@@ -81,12 +82,14 @@ func New(opt Options) (*Router, error) {
 	limits := func() Limits { return r.config.Load().Limits }
 	r.desk = &desk{
 		log: r.log, conversation: opt.Conversation, gate: r.gate, sessions: r.sessions,
-		limits: limits, front: front, counts: r.counts, board: r.board,
+		limits: limits, front: front, counts: r.counts, board: r.board, rare: r.rare,
 	}
 	r.sweeper = &sweeper{
 		sessions: r.sessions, limits: limits, places: make(chan struct{}, killsAtOnce), ended: r.counts.ended, beat: func() {},
 		failed: func(l *live, err error) {
-			r.log.Warn("cannot kill a statement on its server", "session", l.info.ID, "err", err)
+			if unsaid, due := r.rare.Due("kill"); due {
+				r.log.Warn("cannot kill a statement on its server: it goes on there", "session", l.info.ID, "err", err, "unsaid", unsaid)
+			}
 		},
 	}
 	return r, nil
@@ -221,7 +224,7 @@ func (r *Router) accept(life context.Context, group *errgroup.Group) *sync.WaitG
 		accepting.Add(1)
 		group.Go(func() error {
 			defer accepting.Done()
-			return accept(p.socket, r.log, func(c *net.TCPConn) {
+			return accept(p.socket, r.log, r.rare, func(c *net.TCPConn) {
 				p.accepted.Add(1)
 				r.desk.take(life, &p.Listener, c)
 			})

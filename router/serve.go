@@ -26,6 +26,7 @@ type desk struct {
 	front        *front
 	counts       *counts
 	board        *tally.Board
+	rare         *tally.Rare
 	serving      sync.WaitGroup
 }
 
@@ -34,8 +35,9 @@ func (d *desk) take(ctx context.Context, l *Listener, c *net.TCPConn) {
 	d.counts.accepted.Add(1)
 	if limits := d.limits(); d.sessions.count() >= 2*limits.Connections+limits.Queue {
 		// So many are logged in, wait, or have not said yet who they are.
-		refuse(c, tooManyConnections("no more can log in at the same time (limits.connections, limits.queue)"))
-		d.counts.refused(reasonCrowd)
+		why := tooManyConnections("no more can log in at the same time (limits.connections, limits.queue)")
+		d.turnedAway(reasonCrowd, addressOf(c), "", why)
+		refuse(c, why)
 		return
 	}
 	id := d.sessions.reserve()
@@ -63,7 +65,11 @@ func (d *desk) survive(c net.Conn, id uint32) {
 	if bug := recover(); bug != nil {
 		_ = c.Close()
 		d.counts.ended(reasonPanic)
-		d.log.Error("a session ended with a bug of the router; please report it", "session", id, "err", fmt.Sprint(bug), "stack", string(debug.Stack()))
+		unsaid, due := d.rare.Due(reasonPanic)
+		if !due {
+			return
+		}
+		d.log.Error("a session ended with a bug of the router; please report it", "session", id, "err", fmt.Sprint(bug), "unsaid", unsaid, "stack", string(debug.Stack()))
 	}
 }
 
@@ -72,7 +78,7 @@ func (d *desk) serve(ctx context.Context, l *Listener, c *net.TCPConn, id uint32
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	here, err := d.open(ctx, l, c, id)
-	if err != nil {
+	if here == nil {
 		return err
 	}
 	here.cancel = cancel
@@ -81,15 +87,19 @@ func (d *desk) serve(ctx context.Context, l *Listener, c *net.TCPConn, id uint32
 	return here.session.Serve(ctx)
 }
 
-// open makes the session of a connection.
+// open makes the session of a connection; nil: it has none, and is closed.
 func (d *desk) open(ctx context.Context, l *Listener, c *net.TCPConn, id uint32) (*live, error) {
 	info, err := d.inform(ctx, *l, c, id)
-	if err != nil {
-		d.counts.refused(reasonProxy)
+	switch {
+	case errors.Is(err, proxyproto.ErrNothing): // whoever only looks whether the port is open
+		_ = c.Close()
+		return nil, nil
+	case err != nil:
+		d.turnedAway(reasonProxy, addressOf(c), "", err)
 		refuse(c, &Refusal{1156, "08S01", "Got packets out of order: " + err.Error()})
 		return nil, err
 	}
-	here := &live{raw: rawOf(c), began: time.Now(), place: place{desk: d}}
+	here := &live{raw: rawOf(c), began: time.Now(), place: place{desk: d, client: info.Client}}
 	info.Admit = here.place.enter
 	here.info, here.session = info, d.conversation.Open(c, info)
 	return here, nil
@@ -97,9 +107,10 @@ func (d *desk) open(ctx context.Context, l *Listener, c *net.TCPConn, id uint32)
 
 // place is that of a session at the gate, once it is let in.
 type place struct {
-	desk  *desk
-	user  string
-	taken bool
+	desk   *desk
+	client netip.AddrPort
+	user   string
+	taken  bool
 }
 
 // enter is a ClientInfo's Admit.
@@ -108,7 +119,7 @@ func (p *place) enter(ctx context.Context, user string) error {
 		return nil
 	}
 	if err := p.desk.gate.enter(ctx, user); err != nil {
-		p.desk.countRefusal(err)
+		p.desk.turnedAway(reasonOf(err), p.client, user, err)
 		return err
 	}
 	p.user, p.taken = user, true
@@ -121,15 +132,28 @@ func (p *place) leave() {
 	}
 }
 
-func (d *desk) countRefusal(err error) {
+// reasonOf is why somebody got no place.
+func reasonOf(err error) string {
 	var r *Refusal
 	switch {
 	case !errors.As(err, &r):
-		d.counts.refused(reasonGone)
+		return reasonGone
 	case r.Code == 1203:
-		d.counts.refused(reasonPerUser)
+		return reasonPerUser
 	default:
-		d.counts.refused(reasonConnections)
+		return reasonConnections
+	}
+}
+
+// turnedAway counts a client that is not let in, and says so in the log, at most once
+// a minute of each kind. Who went away by itself while it waited is only counted.
+func (d *desk) turnedAway(reason string, client netip.AddrPort, user string, err error) {
+	d.counts.refused(reason)
+	if reason == reasonGone {
+		return
+	}
+	if unsaid, due := d.rare.Due(reason + " " + user); due {
+		d.log.Warn("a client was turned away", "client", client.String(), "user", user, "why", err, "unsaid", unsaid)
 	}
 }
 
@@ -154,7 +178,7 @@ func (d *desk) inform(ctx context.Context, l Listener, c *net.TCPConn, id uint32
 	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Now()) })()
 	h, err := proxyproto.Read(c)
 	if err != nil {
-		return info, fmt.Errorf("%s is listed under proxyProtocol and must send a PROXY header first: %w", info.Client.Addr(), err)
+		return info, fmt.Errorf("%s is listed under proxyProtocol of %s and must send a PROXY header first: %w", info.Client.Addr(), l.Address, err)
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return info, fmt.Errorf("read the PROXY header: %w", err)

@@ -2,8 +2,11 @@ package router
 
 import (
 	"io"
+	"net"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/mmm-ha/mmm/internal/conffile"
@@ -101,6 +104,47 @@ func TestAPROXYHeaderIsTakenFromListedNetworksOnly(t *testing.T) {
 	info = open.talks.all()[0].info
 	if info.Client.Addr() != netip.MustParseAddr("127.0.0.1") || info.Via.IsValid() {
 		t.Errorf("spoofed: client %s via %s", info.Client, info.Via)
+	}
+}
+
+func TestWhoIsTurnedAwayIsSaidOnce(t *testing.T) {
+	r := run(t, func(c *Config) {
+		c.Limits.PerUser = 1
+		c.Listeners = append(c.Listeners, Listener{Address: "127.0.0.1:0", Mode: Split, TLS: TLSOff, ProxyProtocol: []netip.Prefix{loopback}})
+	})
+	all, err := r.Addresses(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	login(t, r.address, "app")
+	for _, user := range []string{"app", "app", "app"} {
+		c := dial(t, r.address)
+		c.want("id ")
+		c.say("user " + user)
+		c.want("error 1203")
+	}
+	if said := r.said.String(); strings.Count(said, "a client was turned away") != 1 || !strings.Contains(said, "user=app") || !strings.Contains(said, "limits.perUser") {
+		t.Errorf("three logins of one user too many: %s", said)
+	}
+	c := dial(t, all[1].String())
+	c.say("user app and no header")
+	c.want("end")
+	if said := r.said.String(); !strings.Contains(said, "must send a PROXY header first") || !strings.Contains(said, "client=127.0.0.1") {
+		t.Errorf("a load balancer without a header: %s", said)
+	}
+	before := r.said.String()
+	dial(t, all[1].String()).Close() // whether the port is open
+	eventually(t, "it is over", func() bool { return r.sessions.count() == 1 })
+	if refusals, _ := r.counts.read(); refusals[reasonProxy] != 1 || r.said.String() != before {
+		t.Errorf("a look whether the port is open counts: %v, %s", refusals, r.said)
+	}
+}
+
+func TestAcceptSaysWhatToDoWithoutFiles(t *testing.T) {
+	for err, want := range map[error]string{syscall.EMFILE: "LimitNOFILE", syscall.ENFILE: "fs.file-max", syscall.ENOBUFS: "memory"} {
+		if got := remedy(&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}); !strings.Contains(got, want) {
+			t.Errorf("%v: %s", err, got)
+		}
 	}
 }
 

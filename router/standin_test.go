@@ -150,8 +150,27 @@ type rig struct {
 	t       *testing.T
 	talks   *standIn
 	address string
+	said    *notes // the log
 	stop    context.CancelFunc
 	ended   chan error
+}
+
+// notes keeps what was logged.
+type notes struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (n *notes) Write(line []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(line)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
 }
 
 // small is a configuration with one listener on any port of loopback.
@@ -168,9 +187,9 @@ func small(change func(*Config)) Config {
 
 func run(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, talks: &standIn{}, ended: make(chan error, 1)}
+	r := &rig{t: t, talks: &standIn{}, said: &notes{}, ended: make(chan error, 1)}
 	var err error
-	r.Router, err = New(Options{Config: small(change), Log: slog.New(slog.DiscardHandler), Conversation: r.talks})
+	r.Router, err = New(Options{Config: small(change), Log: slog.New(slog.NewTextHandler(r.said, nil)), Conversation: r.talks})
 	if err != nil {
 		t.Fatal(err)
 	}

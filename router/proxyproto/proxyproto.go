@@ -27,6 +27,10 @@ type Header struct {
 // ErrNoHeader says that what was read does not begin as a header does.
 var ErrNoHeader = errors.New("no PROXY header")
 
+// ErrNothing says that the other side has closed the connection without a word, as
+// those do who only look whether a port is open.
+var ErrNothing = errors.New("nothing came")
+
 const (
 	// firstRead is less than the shortest header, which is "PROXY UNKNOWN\r\n".
 	firstRead = 12
@@ -41,10 +45,14 @@ const (
 var signature = []byte("\r\n\r\n\x00\r\nQUIT\n")
 
 // Read reads one header. It returns ErrNoHeader (wrapped) when something else
-// comes, and other errors when a header is broken or too long.
+// comes, with ErrNothing when the other side closes without a word, and other errors when a header is broken or too long.
 func Read(r io.Reader) (Header, error) {
 	buf := make([]byte, firstRead, longestV1)
-	if n, err := io.ReadFull(r, buf); err != nil {
+	n, err := io.ReadFull(r, buf)
+	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		return Header{}, fmt.Errorf("%w: %w", ErrNoHeader, ErrNothing)
+	case err != nil:
 		return Header{}, fmt.Errorf("%w: %d bytes, then %w", ErrNoHeader, n, err)
 	}
 	switch {

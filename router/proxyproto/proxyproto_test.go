@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func v2(versionCommand, family byte, rest []byte) string {
@@ -50,6 +51,9 @@ func TestHeadersThatAreTaken(t *testing.T) {
 			if !h.Local && h.Source.String() != tt.source {
 				t.Errorf("source %s, want %s", h.Source, tt.source)
 			}
+			if split, err := Read(iotest.OneByteReader(strings.NewReader(tt.text))); err != nil || split != h {
+				t.Errorf("byte by byte: %+v, %v", split, err)
+			}
 			if rest, _ := io.ReadAll(r); string(rest) != "rest" {
 				t.Errorf("after the header comes %q: a byte too many or too few was read", rest)
 			}
@@ -62,6 +66,12 @@ func TestWhatIsNoHeaderIsSaidToBeNone(t *testing.T) {
 		if _, err := Read(strings.NewReader(text)); !errors.Is(err, ErrNoHeader) {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+	if _, err := Read(strings.NewReader("")); !errors.Is(err, ErrNothing) {
+		t.Errorf("nothing: %v", err)
+	}
+	if _, err := Read(strings.NewReader("P")); errors.Is(err, ErrNothing) {
+		t.Errorf("one byte: %v", err)
 	}
 }
 

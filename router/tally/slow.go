@@ -22,6 +22,7 @@ type SlowLog struct {
 	lines     chan slowLine
 	dropped   atomic.Uint64
 	written   atomic.Uint64
+	rare      Rare
 
 	mu   sync.Mutex
 	path string
@@ -124,8 +125,9 @@ func (s *SlowLog) put(line slowLine) {
 		_, err = s.file.Write(append(data, '\n'))
 	}
 	if err != nil {
-		if s.dropped.Add(1) == 1 { // said once; the metric counts the rest
-			s.log.Error("cannot write the slow log", "path", s.path, "err", err)
+		s.dropped.Add(1)
+		if unsaid, due := s.rare.Due("write"); due {
+			s.log.Error("cannot write the slow log: lines are lost", "path", s.path, "err", err, "unsaid", unsaid)
 		}
 		return
 	}
