@@ -32,6 +32,7 @@ type Config struct {
 	SlowLog     SlowLog     `yaml:"slowLog"`
 	Digests     int         `yaml:"digests"` // how many kinds of statements are counted apart
 	Drain       Drain       `yaml:"drain"`
+	Threads     int         `yaml:"threads"` // that run sessions; 0: half as many as there are processors
 }
 
 // Peer is what the router shows agents that it asks while etcd is away; nothing

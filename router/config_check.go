@@ -14,6 +14,9 @@ import (
 // would be an attack on the memory.
 const maxWaiting = 1_000_000
 
+// mostThreads is more than any machine has processors for.
+const mostThreads = 1024
+
 // What limits.statement may be. A login must fit, and no server takes more.
 const (
 	leastStatement = conffile.MiB
@@ -134,6 +137,7 @@ func (c Config) checkRest(m conffile.Mistakes) {
 	oneOf(m, "readers.writer", c.Readers.Writer, WriterNever, WriterFallback, WriterAlways)
 	oneOf(m, "consistency", c.Consistency, ConsistencyOff, ConsistencySession, ConsistencyGlobal)
 	between(m, "digests", c.Digests, 0, maxWaiting)
+	between(m, "threads", c.Threads, 0, mostThreads)
 	if c.Drain.Time == 0 {
 		m.Add("drain.time", "is 0, so every transaction would be cut: write how long they have, such as 25s")
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // fixed are the keys that a running router cannot change.
-var fixed = []string{"cluster", "name", "etcd", "peer", "listeners", "admin", "backend", "users", "digests"}
+var fixed = []string{"cluster", "name", "etcd", "peer", "listeners", "admin", "backend", "users", "digests", "threads"}
 
 // Change is what a new file meant for a running router.
 type Change struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,6 @@ import (
 )
 
 func main() {
-	collectEarly()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the drain at once
@@ -23,15 +21,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "mmmrouter:", err)
 		stop()
 		os.Exit(1)
-	}
-}
-
-// collectEarly lets the heap grow by a third before it is collected, and not to twice
-// its size: a statement allocates nothing, so memory is what idle sessions hold, and
-// what is left of their logins. GOGC overrules it.
-func collectEarly() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(33)
 	}
 }
 

@@ -67,6 +67,7 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	if err != nil {
 		return err
 	}
+	tune(cfg.Threads)
 	log = log.With("cluster", cfg.Cluster, "router", cfg.Name)
 	opt, err := assemble(ctx, cfg, log)
 	if err != nil {
