@@ -36,7 +36,7 @@ type run struct {
 func of(name string, args ...string) run { return run{name: name, args: args} }
 
 // do runs it to its end. The output has what it wrote to both of its streams, and
-// last how it ended if that was with an error.
+// last how it ended.
 func (r run) do(t testing.TB) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), programLimit)
@@ -51,11 +51,10 @@ func (r run) do(t testing.TB) string {
 	case ctx.Err() != nil:
 		t.Errorf("%s %s did not end\n%s", r.name, strings.Join(r.args, " "), out)
 	case errors.As(err, &exit):
-		return fmt.Sprintf("%sexit %d\n", out, exit.ExitCode())
 	case err != nil:
 		t.Fatal(err)
 	}
-	return string(out)
+	return fmt.Sprintf("%sexit %d\n", out, cmd.ProcessState.ExitCode())
 }
 
 // cleanEnv is the environment without what would change a program's behaviour: a

@@ -10,6 +10,7 @@ import (
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/follow"
 	"github.com/mmm-ha/mmm/router/route"
 	"github.com/mmm-ha/mmm/router/wire"
 )
@@ -121,9 +122,10 @@ func (s *Session) killByNumber(p []byte) {
 	}
 }
 
-// killed is for KILL of a number that the router gave out. The client knows its
-// own and other sessions by such numbers. One of its own user's is ended here; for
-// any other the server is asked, by the number that it knows.
+// killed is for KILL of a number that a session is known by: that of its greeting, or
+// that of its connection to the writer, which CONNECTION_ID() and SHOW PROCESSLIST
+// say. One of its own user's is ended here, wherever it runs; for any other the server
+// is asked, by the number that it knows.
 func (s *Session) killed() bool {
 	c := s.req.class
 	if c.KillID == 0 || c.KillID > 1<<32-1 || s.info.Find == nil {
@@ -131,10 +133,10 @@ func (s *Session) killed() bool {
 	}
 	found, ok := s.info.Find(uint32(c.KillID))
 	if !ok {
-		return false
+		found = s.all.numbered(uint32(c.KillID), s.who.User)
 	}
 	other, mine := found.(*Session)
-	if !mine {
+	if !mine || other == nil {
 		return false
 	}
 	if other.State().User != s.who.User {
@@ -163,6 +165,28 @@ func (s *Session) killed() bool {
 	}
 	s.fine()
 	return true
+}
+
+// numbered finds the session of a user whose connection to the writer has this number
+// there; nil if there is none. What it runs may run on a reader, where a server that is
+// asked to kill that number would not find it.
+func (c *Conversations) numbered(number uint32, user string) *Session {
+	writer := c.opt.Follow.View()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.sessions {
+		if s.hasOnWriter(number, writer) && s.State().User == user {
+			return s
+		}
+	}
+	return nil
+}
+
+func (s *Session) hasOnWriter(number uint32, v *follow.View) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.main != nil && s.main.conn.Greeting.Connection == number &&
+		s.main.conn.Target.Name == v.Writer.Name && s.main.conn.Target.Epoch == int64(v.Epoch)
 }
 
 // killOther asks the writer to kill the session of another user, by the number of
