@@ -170,6 +170,10 @@ func (s *Session) lostAnswer(srv *server, err error) {
 	passed, host, reader := srv.walker.Passed, srv.conn.Target.Name, srv.reader
 	autocommit := s.transaction == route.NoTransaction
 	pinned := s.pins != 0 && !reader
+	closing := s.killedBy()
+	if closing != nil {
+		s.slay(srv)
+	}
 	s.lose(srv)
 	s.outOfTransaction()
 	code := uint16(1213)
@@ -180,6 +184,9 @@ func (s *Session) lostAnswer(srv *server, err error) {
 		s.ended = errors.Join(errGoodbye, err)
 		code = 2013
 		s.tally(targetOf(reader), host, code)
+	case closing != nil:
+		s.answer(refusal(closing.Code, closing.State, closing.Message), targetOf(reader), host, closing.Code)
+		s.ended = errGoodbye
 	default:
 		s.answer(refusal(1213, "40001", "the server "+host+" went away; what was asked of it was not committed: try again"), targetOf(reader), host, code)
 	}

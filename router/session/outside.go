@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/route"
 	"github.com/mmm-ha/mmm/router/wire"
@@ -137,6 +138,11 @@ func (s *Session) KillQuery(ctx context.Context) error {
 		_ = srv.conn.SetDeadline(time.Unix(1, 0)) // there is no other way to reach it
 		return nil
 	}
+	return s.kill(ctx, srv, who, secret, "KILL QUERY")
+}
+
+// kill has a server end what runs on one of its connections, or that connection.
+func (s *Session) kill(ctx context.Context, srv *server, who backend.Who, secret auth.Secret, how string) error {
 	who.Schema = ""
 	c, err := backend.Dial(ctx, srv.conn.Target, who, secret, s.opt.Servers())
 	if err != nil {
@@ -147,8 +153,27 @@ func (s *Session) KillQuery(ctx context.Context) error {
 		_ = c.SetDeadline(deadline)
 	}
 	second := &server{conn: c, link: newLink(c.Conn)}
-	_, err = second.ask(wire.ComQuery, fmt.Appendf(nil, "KILL QUERY %d", srv.conn.Greeting.Connection))
+	_, err = second.ask(wire.ComQuery, fmt.Appendf(nil, "%s %d", how, srv.conn.Greeting.Connection))
 	return err
+}
+
+// killedBy is why the session must end at once; nil: nobody has said so.
+func (s *Session) killedBy() *router.Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// slay ends what runs on a server for a session that somebody has ended. By itself the
+// server would go on, with all its locks: it looks for its client when it has
+// something to say.
+func (s *Session) slay(srv *server) {
+	if s.secret.None() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), keepLimit)
+	defer cancel()
+	_ = s.kill(ctx, srv, s.who, s.secret, "KILL") // it may have ended meanwhile
 }
 
 // Drain makes the session end at its next idle moment.
