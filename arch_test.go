@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"router/route":   {"router/lexer"},
 	"router/follow":  {"election", "internal/certs", "internal/peer", "internal/store", "topology", "topology/gtid"},
 	"router/backend": {"router/wire", "router/auth"},
-	"router/session": {"router", "router/tally", "topology/gtid", "router/auth", "router/backend", "router/follow", "router/lexer", "router/pick", "router/route", "router/wire"},
+	"router/session": {"router", "router/tally", "topology/gtid", "router/auth", "router/backend", "router/follow", "router/lexer", "router/pick", "router/proxyproto", "router/route", "router/wire"},
 
 	"chaos/lab":   {"internal/dbops", "topology", "internal/certs", "internal/certs/certstest"},
 	"chaos/load":  {},

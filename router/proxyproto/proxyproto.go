@@ -44,6 +44,12 @@ const (
 // signature begins version 2: no line of text and no other protocol does.
 var signature = []byte("\r\n\r\n\x00\r\nQUIT\n")
 
+// Begins reports whether the first bytes of a connection, four or more, may be those of
+// a header. No login of a database client begins so.
+func Begins(b []byte) bool {
+	return bytes.HasPrefix(b, signature[:4]) || bytes.HasPrefix(b, []byte("PROX"))
+}
+
 // Read reads one header. It returns ErrNoHeader (wrapped) when something else
 // comes, with ErrNothing when the other side closes without a word, and other errors when a header is broken or too long.
 func Read(r io.Reader) (Header, error) {

@@ -231,7 +231,7 @@ func (s *Session) dial(ctx context.Context, t backend.Target, reader bool) (*ser
 	load := s.opt.Picker.Load(t.Name)
 	c, err := s.opt.Pool.Dial(limited, t, who, s.secret, s.opt.Servers())
 	if err != nil {
-		load.Failed(time.Now())
+		s.unreached(t, err)
 		return nil, err
 	}
 	s.all.profile.Store(&c.Greeting)

@@ -187,9 +187,19 @@ func (s *Session) lostAnswer(srv *server, err error) {
 	case closing != nil:
 		s.answer(refusal(closing.Code, closing.State, closing.Message), targetOf(reader), host, closing.Code)
 		s.ended = errGoodbye
+	case s.interrupted():
+		s.answer(refusal(1317, "70100", "Query execution was interrupted, by closing its connection to "+host+
+			": it may go on there, for this router does not know your password and cannot KILL QUERY it"), targetOf(reader), host, 1317)
 	default:
 		s.answer(refusal(1213, "40001", "the server "+host+" went away; what was asked of it was not committed: try again"), targetOf(reader), host, code)
 	}
+}
+
+// interrupted reports whether the connection under the statement was cut to end it.
+func (s *Session) interrupted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wasCut
 }
 
 func targetOf(reader bool) tally.Target {
@@ -212,6 +222,7 @@ func (s *Session) cannot(err error) {
 		s.refuse(2013, "HY000", "the writer has changed, and with it is gone what this session had there: "+sessionHad(s.pins)+s.alone)
 		s.ended = errGoodbye
 	case errors.Is(err, ErrHold):
+		s.gaveUp(err)
 		s.refuse(1290, "HY000", err.Error())
 	case errors.As(err, &theirs):
 		s.answer(bytes.Clone(theirs.Payload), tally.Router, "", theirs.Number)

@@ -14,6 +14,7 @@ import (
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/lexer"
+	"github.com/mmm-ha/mmm/router/proxyproto"
 	"github.com/mmm-ha/mmm/router/wire"
 )
 
@@ -55,7 +56,7 @@ func (s *Session) login(ctx context.Context) error {
 	d := s.dialogue()
 	profile, err := s.all.greeting(ctx)
 	if err != nil {
-		return errors.Join(err, d.write(refusal(1105, "08S01", "this router knows no server yet: "+err.Error())))
+		return errors.Join(err, d.write(refusal(1105, "08S01", "this router cannot serve yet: "+err.Error())))
 	}
 	greeting, salt := s.greet(profile)
 	if err := d.write(greeting.Append(nil)); err != nil {
@@ -121,7 +122,7 @@ func brand(g wire.Greeting) lexer.Mode {
 
 // heard reads the client's login, after TLS if it asks for that.
 func (s *Session) heard(d *dialogue, g wire.Greeting) (wire.Login, error) {
-	p, err := d.read()
+	p, err := s.firstHeard(d)
 	if err != nil {
 		return wire.Login{}, err
 	}
@@ -140,7 +141,7 @@ func (s *Session) heard(d *dialogue, g wire.Greeting) (wire.Login, error) {
 			return wire.Login{}, err
 		}
 	} else if s.info.TLSMode == router.TLSRequire {
-		return wire.Login{}, errors.Join(errGoodbye, d.write(refusal(3159, "HY000",
+		return wire.Login{}, errors.Join(turned{"it does not use TLS"}, d.write(refusal(3159, "HY000",
 			"Connections using insecure transport are prohibited: this listener of the router has tls: require")))
 	}
 	login, err := wire.ParseLogin(p)
@@ -148,6 +149,23 @@ func (s *Session) heard(d *dialogue, g wire.Greeting) (wire.Login, error) {
 		return login, errors.Join(err, d.write(refusal(1043, "08S01", "Bad handshake: "+err.Error())))
 	}
 	return login, nil
+}
+
+// firstHeard is the first packet of a client. One with a wrong number is no login: a
+// PROXY header, most often, of somebody who may not send one.
+func (s *Session) firstHeard(d *dialogue) ([]byte, error) {
+	p, err := d.packets.Numbered(d.seq)
+	d.seq++
+	odd := (*wire.Unexpected)(nil)
+	if !errors.As(err, &odd) {
+		return p, err
+	}
+	why := "Got packets out of order"
+	if proxyproto.Begins(odd.Head[:]) {
+		why += fmt.Sprintf(": a PROXY header came from %s, which is in no network that `proxyProtocol` of the listener %s names",
+			s.info.Client.Addr(), s.info.Listener)
+	}
+	return nil, errors.Join(turned{why}, d.write(refusal(1156, "08S01", why)))
 }
 
 func (s *Session) turnAway(d *dialogue, err error) error {
@@ -172,13 +190,13 @@ func (s *Session) judged(ctx context.Context, d *dialogue, front *auth.Front, v 
 		}
 		s.secret = v.Secret
 		if v.Secret.None() { // proven, but with nothing that another server would take
-			return s.relay(ctx, d, front)
+			return s.relay(ctx, d, front, v.Why)
 		}
 		return s.welcome(ctx, d)
 	case auth.PassOn:
-		return s.relay(ctx, d, front)
+		return s.relay(ctx, d, front, v.Why)
 	default:
-		return errors.Join(errGoodbye, d.write(v.Send))
+		return errors.Join(turned{v.Why}, d.write(v.Send))
 	}
 }
 
@@ -190,7 +208,7 @@ func (s *Session) welcome(ctx context.Context, d *dialogue) error {
 	var said *wire.Err // before its greeting
 	switch {
 	case errors.As(err, &theirs):
-		return errors.Join(errGoodbye, d.write(theirs.Payload))
+		return errors.Join(turned{err.Error()}, d.write(theirs.Payload))
 	case errors.As(err, &said):
 		return errors.Join(errGoodbye, d.write(refusal(said.Code, "08004", said.Message)))
 	case err != nil && ctx.Err() != nil:
@@ -208,8 +226,8 @@ func (s *Session) welcome(ctx context.Context, d *dialogue) error {
 	return d.write(ok.Append(nil, s.caps))
 }
 
-// relay lets the writer judge the client's proof.
-func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front) error {
+// relay lets the writer judge the client's proof, because of why.
+func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front, why string) error {
 	h, done, err := s.beginRelay(ctx)
 	defer done()
 	var theirs *wire.Err
@@ -224,7 +242,7 @@ func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front) err
 	if err != nil || !in {
 		h.Abandon()
 		if err == nil {
-			err = errGoodbye
+			err = turned{why + ", and the writer does not let it in"}
 		}
 		return err
 	}

@@ -32,7 +32,7 @@ func (s *Session) entered(p router.Phase, now time.Time) {
 		s.shown.Statements++
 	}
 	if p == router.Idle {
-		s.running, s.stop = nil, false
+		s.running, s.stop, s.wasCut = nil, false, false
 		s.shown.InTransaction = s.transaction != route.NoTransaction
 		s.open = s.transaction == route.OnWriter
 	}
@@ -135,6 +135,9 @@ func (s *Session) KillQuery(ctx context.Context) error {
 		close(done)
 	}()
 	if secret.None() {
+		s.mu.Lock()
+		s.wasCut = true
+		s.mu.Unlock()
 		_ = srv.conn.SetDeadline(time.Unix(1, 0)) // there is no other way to reach it
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/lexer"
 	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/tally"
 	"github.com/mmm-ha/mmm/router/wire"
 )
 
@@ -22,6 +23,7 @@ type Conversations struct {
 	opt     Options
 	profile atomic.Pointer[wire.Greeting] // of the servers, as they last greeted
 	newest  atomic.Pointer[string]        // position of the last write of any session
+	rare    tally.Rare                    // what the log says of sessions
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{} // that are served
@@ -71,6 +73,7 @@ type Session struct {
 	shown   router.State
 	running *server         // what a statement runs on
 	open    bool            // it is in a transaction on the writer, or was when it was last idle
+	wasCut  bool            // the connection under the statement was cut, to end it
 	stop    bool            // the statement that is not on a server yet must not run
 	killing chan struct{}   // closed when the server was told to end a statement; no other may run there before
 	main    *server         // its writer, as others see it
@@ -117,6 +120,7 @@ func (s *Session) Serve(ctx context.Context) error {
 	defer stop()
 	defer s.hangUp()
 	if err := s.login(ctx); err != nil {
+		s.notIn(err)
 		return ended(err)
 	}
 	return ended(s.converse(ctx))

@@ -64,6 +64,35 @@ func (r *Reader) Next() ([]byte, byte, error) {
 	if _, err := io.ReadFull(r.from, head[:]); err != nil {
 		return nil, 0, err
 	}
+	return r.body(head)
+}
+
+// Unexpected is what comes instead of a packet with a certain number.
+type Unexpected struct {
+	Head [HeaderSize]byte // its first bytes; it may be of another protocol
+}
+
+// Error is one line for the log.
+func (u *Unexpected) Error() string {
+	return fmt.Sprintf("packets out of order: one begins with %q", u.Head[:])
+}
+
+// Numbered is Next for a packet that must have that number. With another one it reads
+// no further than the header, and fails with an *Unexpected.
+func (r *Reader) Numbered(seq byte) ([]byte, error) {
+	var head [HeaderSize]byte
+	if _, err := io.ReadFull(r.from, head[:]); err != nil {
+		return nil, err
+	}
+	if head[HeaderSize-1] != seq {
+		return nil, &Unexpected{head}
+	}
+	p, _, err := r.body(head)
+	return p, err
+}
+
+// body reads what comes after a header.
+func (r *Reader) body(head [HeaderSize]byte) ([]byte, byte, error) {
 	n, seq, _ := Header(head[:])
 	if n > r.most {
 		return nil, seq, malformed(fmt.Sprintf("a packet of %d bytes, where %d are the most", n, r.most))

@@ -1,0 +1,158 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/auth"
+	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/pick"
+	"github.com/mmm-ha/mmm/router/wire"
+)
+
+// notes keeps what was logged.
+type notes struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (n *notes) Write(line []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(line)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
+}
+
+// noted makes the router's log readable.
+func (r *rig) noted() *notes {
+	n := &notes{}
+	r.all.opt.Log = slog.New(slog.NewTextHandler(n, nil))
+	return n
+}
+
+func TestOneUsersOldPasswordPutsNoServerAside(t *testing.T) {
+	said := &notes{}
+	all := New(Options{Log: slog.New(slog.NewTextHandler(said, nil)), Picker: pick.New(time.Now, func(int) int { return 0 })})
+	s := &Session{opt: &all.opt, all: all, ctx: t.Context()}
+	three := []pick.Candidate{{Name: "db2", Weight: 1}, {Name: "db3", Weight: 1}, {Name: "db4", Weight: 1}}
+	fails := func(err error) (picked string) {
+		for range 5 {
+			s.unreached(backend.Target{Name: "db2", Address: netip.MustParseAddrPort("192.0.2.162:3306")}, err)
+		}
+		return three[all.opt.Picker.Pick(three)].Name
+	}
+	if got := fails(fmt.Errorf("log in: %w", &backend.Server{Number: 1045, Payload: refusal(1045, "28000", "Access denied")})); got != "db2" {
+		t.Error("a server that refuses one user is put aside for all")
+	}
+	if got := fails(&backend.Server{Number: 1040, Payload: refusal(1040, "08004", "Too many connections")}); got == "db2" {
+		t.Error("a server that is full is not put aside")
+	}
+	if n := strings.Count(said.String(), "a server refuses a user"); n != 1 {
+		t.Errorf("said %d times that a user is refused:\n%s", n, said)
+	}
+	if n := strings.Count(said.String(), "cannot connect to a server"); n != 1 || !strings.Contains(said.String(), "address=192.0.2.162:3306") {
+		t.Errorf("said %d times that a server cannot be connected to:\n%s", n, said)
+	}
+}
+
+func TestAPROXYHeaderFromElsewhereIsRefusedAtOnceAndSaid(t *testing.T) {
+	r := newTheatre(t, newPuppet(t, "db1", nil))
+	said := r.noted()
+	r.serveAll()
+	for _, header := range []string{"PROXY TCP4 192.0.2.7 192.0.2.8 1 3306\r\n", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\xc0\x00\x02\x08\x00\x01\x0c\xea"} {
+		c, err := net.Dial("tcp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // less than a login may take
+		packets := wire.NewReader(c, 1<<20)
+		if _, _, err := packets.Next(); err != nil { // the greeting; a balancer may have said all by then
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte(header)); err != nil {
+			t.Fatal(err)
+		}
+		p, seq, err := packets.Next()
+		if err != nil || !wire.IsErr(p) || seq != 2 {
+			t.Fatalf("%q, %d, %v", p, seq, err)
+		}
+		if e, err := wire.ParseErr(p); err != nil || e.Code != 1156 || !strings.Contains(e.Message, "a PROXY header came from 127.0.0.1, which is in no network that `proxyProtocol`") {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); strings.Count(said.String(), "a client was not let in") != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it is not said once: %s", said)
+		}
+	}
+	if !strings.Contains(said.String(), "a PROXY header came from") {
+		t.Error(said)
+	}
+}
+
+func TestAStatementThatCanOnlyBeCutOffIsInterruptedAndNotRetryable(t *testing.T) {
+	hangs := make(chan struct{}, 1)
+	writer := newPuppet(t, "db1", func(h *stagehand) bool {
+		if !strings.Contains(h.text, "SLEEP") {
+			return false
+		}
+		hangs <- struct{}{}
+		_, _ = h.next() // until the connection ends
+		return true
+	})
+	r := newTheatre(t, writer)
+	k := r.talk()
+	r.mu.Lock()
+	var s *Session
+	for _, one := range r.sessions {
+		s = one
+	}
+	r.mu.Unlock()
+	s.mu.Lock()
+	s.secret = auth.Secret{} // as of who was let in by a plugin that only the server knows
+	s.mu.Unlock()
+	go func() {
+		<-hangs
+		for s.State().Phase != router.Running {
+			time.Sleep(time.Millisecond)
+		}
+		if err := s.KillQuery(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	k.query("SELECT SLEEP(100)")
+	if got := k.said(); !strings.Contains(got, "error 1317 70100") || !strings.Contains(got, "it may go on there") {
+		t.Errorf("heard: %s", got)
+	}
+}
+
+func TestAStatementThatGetsNoWriterIsSaid(t *testing.T) {
+	r := newTheatre(t, newPuppet(t, "db1", nil))
+	said := r.noted()
+	r.all.opt.Holder.SetLimits(HoldLimits{Time: 20 * time.Millisecond, Statements: 9, Bytes: 1 << 20})
+	k := r.talk()
+	r.world.stale.Store(true)
+	for range 3 {
+		k.query("DELETE FROM t")
+	}
+	if n := strings.Count(said.String(), "statements fail that waited for a writer"); n != 1 || !strings.Contains(said.String(), "hold.time") {
+		t.Errorf("said %d times: %s", n, said)
+	}
+	if err := errors.Join(turned{"a reason"}); !errors.Is(err, errGoodbye) || ended(err) != nil {
+		t.Errorf("a login that was refused ends with %v", err)
+	}
+}
