@@ -1,6 +1,9 @@
 package router
 
 import (
+	"crypto/tls"
+	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -62,6 +65,37 @@ func TestAStatementOfAClientThatIsGoneIsKilled(t *testing.T) {
 	if talk.kills != 1 {
 		t.Errorf("killed %d times", talk.kills)
 	}
+}
+
+func TestAClientByTLSThatIsGoneIsSeen(t *testing.T) {
+	files := writeCert(t, t.TempDir(), "router")
+	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client := dial(t, l.Addr().String())
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	done := make(chan error, 1)
+	secret := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+	go func() { done <- secret.HandshakeContext(t.Context()) }()
+	if err := errors.Join(tls.Server(accepted, &tls.Config{Certificates: []tls.Certificate{pair}}).HandshakeContext(t.Context()), <-done); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = secret.Write([]byte("a statement that nobody reads"))
+	if raw := rawOf(accepted.(*net.TCPConn)); gone(raw) {
+		t.Error("it is there")
+	}
+	_ = secret.Close()
+	eventually(t, "it is gone", func() bool { return gone(rawOf(accepted.(*net.TCPConn))) })
 }
 
 func TestAStatementThatTakesTooLongIsKilledAndTheClientStays(t *testing.T) {

@@ -88,7 +88,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 			group, ctx := errgroup.WithContext(ctx)
 			group.Go(func() error { return p.follower.Run(ctx) })
 			group.Go(func() error { return p.accounts.Run(ctx) })
-			group.Go(func() error { return p.sweep(ctx) })
+			group.Go(func() error { return p.sweep(ctx, talk) })
 			return group.Wait()
 		},
 	}, nil
@@ -102,8 +102,9 @@ func peerCerts(p router.Peer) (*certs.Certs, error) {
 	return certs.Open(certs.Files{CA: p.CA, Cert: p.Cert, Key: p.Key, Names: certs.Names{CA: "`peer.ca`", Cert: "`peer.cert`", Key: "`peer.key`"}})
 }
 
-// sweep closes what the pool has kept for too long, until ctx ends.
-func (p *parts) sweep(ctx context.Context) error {
+// sweep closes what the pool has kept for too long, and ends what waits for servers
+// that have left and hang, until ctx ends.
+func (p *parts) sweep(ctx context.Context, talk *session.Conversations) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	defer p.pool.Close()
@@ -111,8 +112,9 @@ func (p *parts) sweep(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case now := <-tick.C:
 			p.pool.Sweep(int64(p.follower.View().Epoch))
+			talk.Sweep(ctx, now)
 		}
 	}
 }

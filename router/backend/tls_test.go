@@ -3,10 +3,12 @@ package backend_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mmm-ha/mmm/internal/certs/certstest"
 	"github.com/mmm-ha/mmm/internal/dbops/dbopstest"
@@ -102,4 +104,38 @@ func TestConnectionByTLSIsPooled(t *testing.T) {
 	}
 	query(t, second, "DO 1")
 	second.Quit()
+}
+
+func TestConnectionThatItsServerHasClosedIsKnownByItsLook(t *testing.T) {
+	dir := t.TempDir()
+	ours, err := certstest.New(dir, "ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := ours.Sign(dir, certstest.Want{Name: "db1", Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := dbopstest.Start(t, "read_only=0", "ssl_cert="+cert, "ssl_key="+key)
+	s.Exec("CREATE USER app@'%' IDENTIFIED BY 'secret'")
+	for _, policy := range []backend.TLS{{Mode: backend.TLSOff}, {Mode: backend.TLSVerify, Config: believes(t, ours)}} {
+		c, err := backend.Dial(within(t), target(s), who("app"), auth.ClearSecret("secret"), policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		if c.Closed() {
+			t.Errorf("TLS %s: a new one counts as closed", policy.Mode)
+		}
+		query(t, c, "DO 1")
+		if c.Closed() {
+			t.Errorf("TLS %s: one that answers counts as closed", policy.Mode)
+		}
+		s.Exec("KILL " + fmt.Sprint(c.Greeting.Connection))
+		for end := time.Now().Add(10 * time.Second); !c.Closed(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("TLS %s: nobody sees that it is closed", policy.Mode)
+			}
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/mmm-ha/mmm/router"
@@ -116,7 +115,7 @@ func (s *Session) toWriter(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.writer != nil && (!s.current() || s.writer.gone(s.req.now())) {
+	if s.writer != nil && (!s.current() || s.writer.closedAtRest(s.req.now())) {
 		if s.pins != 0 {
 			return nil, errLost
 		}
@@ -308,19 +307,10 @@ func (s *Session) dropReader() {
 	s.reader = nil
 }
 
-// gone reports whether the server has closed a connection on which nothing was said
-// for a while.
-func (srv *server) gone(now time.Time) bool {
-	if now.Sub(srv.used) < doubtAfter || srv.link.raw == nil {
-		return false
-	}
-	closed := false
-	_ = srv.link.raw.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		closed = n > 0 || err == nil || !errors.Is(err, syscall.EAGAIN) // what a server says unasked is a farewell
-	})
-	return closed
+// closedAtRest reports whether the server has closed a connection on which nothing was
+// said for a while.
+func (srv *server) closedAtRest(now time.Time) bool {
+	return now.Sub(srv.used) >= doubtAfter && srv.conn.Closed()
 }
 
 // candidates are the readers as pick wants them.

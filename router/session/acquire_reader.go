@@ -34,7 +34,7 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 		return nil, fmt.Errorf("%w: %s", errNoReader, s.alone)
 	}
 	view := s.opt.Follow.View()
-	if s.reader != nil && (!s.stillReader(view, rules) || s.reader.gone(s.req.now())) {
+	if s.reader != nil && (!s.stillReader(view, rules) || s.reader.closedAtRest(s.req.now())) {
 		s.dropReader()
 	}
 	for range readerTries {

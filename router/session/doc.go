@@ -9,7 +9,7 @@
 //
 // # Goroutines
 //
-// A conversation is the one goroutine that called Serve; it starts none. Kill,
+// None of its own. A conversation is the one goroutine that called Serve; it starts none. Kill,
 // Close and the questions of a sweeper come from others and touch what its
 // lock guards, and the deadlines of connections, only.
 package session

@@ -29,6 +29,7 @@ type puppet struct {
 	told   []string // commands, with their texts
 	logins int
 	conns  []net.Conn
+	frozen chan struct{} // nobody is greeted before it is closed; nil: everybody is
 }
 
 // stagehand is one connection to a puppet, and the command that it has just read.
@@ -83,6 +84,12 @@ func (p *puppet) shut() {
 }
 
 func (h *stagehand) serve() {
+	h.mu.Lock()
+	frozen := h.frozen
+	h.mu.Unlock()
+	if frozen != nil {
+		<-frozen
+	}
 	greeting := wire.Greeting{Version: "10.11.9-MariaDB", Connection: 5, Capabilities: puppetCaps, Charset: 45, Status: wire.Autocommit, Plugin: "mysql_native_password"}
 	copy(greeting.Salt[:], auth.NewSalt())
 	h.send(greeting.Append(nil))

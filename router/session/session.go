@@ -27,11 +27,14 @@ type Conversations struct {
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{} // that are served
+
+	outside  map[backend.Target]time.Time // Sweep's: since when somebody waits for what has no part
+	patience time.Duration                // likewise, with a server's greeting
 }
 
 // New makes the Conversation of a router.
 func New(opt Options) *Conversations {
-	return &Conversations{opt: opt, sessions: map[*Session]struct{}{}}
+	return &Conversations{opt: opt, sessions: map[*Session]struct{}{}, outside: map[backend.Target]time.Time{}, patience: silentLimit}
 }
 
 // Open makes the session of a client.

@@ -59,6 +59,7 @@ type rig struct {
 	accounts *auth.Loader
 	puppets  []*puppet    // that play the servers
 	rules    Rules        // of puppets; not to be changed once it serves
+	clock    time.Time    // of sweeps
 	mode     router.Mode  // of the listener; empty: split
 	board    *tally.Board // nil: nothing is written down
 

@@ -7,10 +7,12 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/wire"
+	"golang.org/x/sys/unix"
 )
 
 // talker is a client that speaks packets and writes down, word for word, what it
@@ -90,6 +92,20 @@ func (k *talker) judged(b []byte, back *auth.Back) error {
 func (k *talker) limit() { _ = k.conn.SetDeadline(time.Now().Add(answerLimit)) }
 
 func (k *talker) close() { _ = k.conn.Close() }
+
+// brings reports whether there is something to hear.
+func (k *talker) brings() bool {
+	there := false
+	raw, err := k.conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	_ = raw.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		there = n != 0 || err != nil
+	})
+	return there
+}
 
 // say sends a command; more follows its byte.
 func (k *talker) say(c wire.Command, more ...byte) {
