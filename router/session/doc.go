@@ -9,7 +9,8 @@
 //
 // # Goroutines
 //
-// None of its own. A conversation is the one goroutine that called Serve; it starts none. Kill,
+// A conversation is the one goroutine that called Serve; it starts none. Kill,
 // Close and the questions of a sweeper come from others and touch what its
-// lock guards, and the deadlines of connections, only.
+// lock guards, and the deadlines of connections, only. Sweep is called by one
+// goroutine of its caller's.
 package session
