@@ -51,10 +51,11 @@ type ClientInfo struct {
 	TLSMode TLSMode
 	TLS     func() *tls.Config // the newest; nil exactly when TLSMode is off
 
-	// Admit is called once, when the user is known and before a server is asked
-	// anything for it. It waits for a place among the connections; the place is given
-	// back when Serve returns. The error is a *Refusal for the client, or ctx's.
-	Admit func(ctx context.Context, user string) error
+	// Admit is called when the client has proven who it is, and again when it has
+	// become another user; most bounds the places of that user if it is not 0. It waits
+	// for a place among the connections, which is given back when Serve returns. Who has
+	// one does not wait. The error is a *Refusal for the client, or ctx's.
+	Admit func(ctx context.Context, user string, most int) error
 	// Find returns the live session of an id, for KILL.
 	Find func(id uint32) (Session, bool)
 
@@ -117,6 +118,8 @@ type State struct {
 	Writer        string    `json:"writer,omitempty"` // hosts that it has connections to
 	Reader        string    `json:"reader,omitempty"`
 	Statements    uint64    `json:"statements"`
+
+	Waited time.Duration `json:"-"` // in Admit, for its place
 }
 
 // Refusal is an error as a server's error packet has it.
@@ -136,6 +139,10 @@ func tooManyConnections(why string) *Refusal {
 
 func tooManyOfUser(user string, limit int) *Refusal {
 	return &Refusal{1203, "42000", fmt.Sprintf("User %s already has more than 'limits.perUser' active connections (%d) through this router", user, limit)}
+}
+
+func tooManyOfAccount(user string, limit int) *Refusal {
+	return &Refusal{1226, "42000", fmt.Sprintf("User '%s' has exceeded the 'max_user_connections' resource (current value: %d)", user, limit)}
 }
 
 func shutdown() *Refusal {

@@ -36,19 +36,18 @@ func (g *gate) tune(l Limits) {
 	g.grant()
 }
 
-// enter waits for a place, which leave gives back. The error is a *Refusal, or
-// ctx's when that ends first; there is no place to give back then.
-func (g *gate) enter(ctx context.Context, user string) error {
+// enter waits for a place, which leave gives back. most bounds those of the user, if
+// it is not 0, beside limits.perUser. The error is a *Refusal, or ctx's when that ends
+// first; there is no place to give back then.
+func (g *gate) enter(ctx context.Context, user string, most int) error {
 	g.mu.Lock()
-	t := g.users[user]
-	if t == nil {
-		t = &turn{user: user}
-	}
+	t := g.user(user)
 	l := g.limits
-	switch {
-	case l.PerUser > 0 && t.taken+len(t.queue) >= l.PerUser:
+	if err := t.mayHaveMore(l.PerUser, most); err != nil {
 		g.mu.Unlock()
-		return tooManyOfUser(user, l.PerUser)
+		return err
+	}
+	switch {
 	case g.taken < l.Connections && g.waiting == 0:
 		g.users[user] = t
 		g.taken++
@@ -68,6 +67,46 @@ func (g *gate) enter(ctx context.Context, user string) error {
 	g.waiting++
 	g.mu.Unlock()
 	return g.wait(ctx, t, granted, l)
+}
+
+// user is the turn of a user, who is not known to the gate yet if it is a new one.
+func (g *gate) user(name string) *turn {
+	if t := g.users[name]; t != nil {
+		return t
+	}
+	return &turn{user: name}
+}
+
+// mayHaveMore is nil when the user may have one more place, or wait for one.
+func (t *turn) mayHaveMore(perUser, own int) error {
+	switch n := t.taken + len(t.queue); {
+	case own > 0 && n >= own:
+		return tooManyOfAccount(t.user, own)
+	case perUser > 0 && n >= perUser:
+		return tooManyOfUser(t.user, perUser)
+	default:
+		return nil
+	}
+}
+
+// move makes a place one of another user's, as enter would give it. The error is a
+// *Refusal, and the place is whose it was.
+func (g *gate) move(from, to string, most int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if from == to {
+		return nil
+	}
+	t := g.user(to)
+	if err := t.mayHaveMore(g.limits.PerUser, most); err != nil {
+		return err
+	}
+	g.users[to] = t
+	t.taken++
+	old := g.users[from]
+	old.taken--
+	g.forget(old)
+	return nil
 }
 
 func (g *gate) wait(ctx context.Context, t *turn, granted chan struct{}, l Limits) error {

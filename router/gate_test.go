@@ -20,7 +20,7 @@ func limits(connections, perUser, queue int) Limits {
 func line(ctx context.Context, g *gate, user string) <-chan error {
 	done := make(chan error, 1)
 	_, before := g.counts()
-	go func() { done <- g.enter(ctx, user) }()
+	go func() { done <- g.enter(ctx, user, 0) }()
 	for {
 		if _, now := g.counts(); now > before {
 			return done
@@ -45,7 +45,7 @@ func granted(done <-chan error) bool {
 
 func TestUsersTakeTurnsAndLoginsOfOneUserKeepTheirOrder(t *testing.T) {
 	g := newGate(limits(1, 0, 10))
-	if err := g.enter(t.Context(), "first"); err != nil {
+	if err := g.enter(t.Context(), "first", 0); err != nil {
 		t.Fatal(err)
 	}
 	names := []string{"greedy", "greedy", "greedy", "modest", "third", "modest"}
@@ -69,7 +69,7 @@ func TestUsersTakeTurnsAndLoginsOfOneUserKeepTheirOrder(t *testing.T) {
 
 func TestWhoComesLaterDoesNotPassThoseWhoWait(t *testing.T) {
 	g := newGate(limits(1, 0, 1))
-	_ = g.enter(t.Context(), "a")
+	_ = g.enter(t.Context(), "a", 0)
 	waits := line(t.Context(), g, "b")
 	g.tune(limits(1, 0, 0))
 	g.leave("a")
@@ -77,18 +77,18 @@ func TestWhoComesLaterDoesNotPassThoseWhoWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r *Refusal
-	if err := g.enter(t.Context(), "c"); !errors.As(err, &r) || r.Code != 1040 {
+	if err := g.enter(t.Context(), "c", 0); !errors.As(err, &r) || r.Code != 1040 {
 		t.Errorf("without a queue: %v", err)
 	}
 }
 
 func TestAFullQueueRefuses(t *testing.T) {
 	g := newGate(limits(1, 0, 2))
-	_ = g.enter(t.Context(), "a")
+	_ = g.enter(t.Context(), "a", 0)
 	line(t.Context(), g, "b")
 	line(t.Context(), g, "b")
 	var r *Refusal
-	if err := g.enter(t.Context(), "c"); !errors.As(err, &r) || r.Code != 1040 || r.State != "08004" {
+	if err := g.enter(t.Context(), "c", 0); !errors.As(err, &r) || r.Code != 1040 || r.State != "08004" {
 		t.Errorf("%v", err)
 	}
 }
@@ -97,9 +97,9 @@ func TestNobodyWaitsLongerThanTheQueueTime(t *testing.T) {
 	l := limits(1, 0, 2)
 	l.QueueTime = conffile.Duration(time.Millisecond)
 	g := newGate(l)
-	_ = g.enter(t.Context(), "a")
+	_ = g.enter(t.Context(), "a", 0)
 	var r *Refusal
-	if err := g.enter(t.Context(), "b"); !errors.As(err, &r) || r.Code != 1040 {
+	if err := g.enter(t.Context(), "b", 0); !errors.As(err, &r) || r.Code != 1040 {
 		t.Errorf("%v", err)
 	}
 	if _, waiting := g.counts(); waiting != 0 {
@@ -109,24 +109,63 @@ func TestNobodyWaitsLongerThanTheQueueTime(t *testing.T) {
 
 func TestOneUserHasNoMoreThanItsShare(t *testing.T) {
 	g := newGate(limits(3, 2, 10))
-	_ = g.enter(t.Context(), "a")
-	_ = g.enter(t.Context(), "a")
+	_ = g.enter(t.Context(), "a", 0)
+	_ = g.enter(t.Context(), "a", 0)
 	var r *Refusal
-	if err := g.enter(t.Context(), "a"); !errors.As(err, &r) || r.Code != 1203 || r.State != "42000" {
+	if err := g.enter(t.Context(), "a", 0); !errors.As(err, &r) || r.Code != 1203 || r.State != "42000" {
 		t.Errorf("a third: %v", err)
 	}
-	if err := g.enter(t.Context(), "b"); err != nil {
+	if err := g.enter(t.Context(), "b", 0); err != nil {
 		t.Errorf("another user: %v", err)
 	}
 	g.leave("a")
-	if err := g.enter(t.Context(), "a"); err != nil {
+	if err := g.enter(t.Context(), "a", 0); err != nil {
 		t.Errorf("after one left: %v", err)
+	}
+}
+
+func TestAnAccountHasNoMoreThanItsOwnLimit(t *testing.T) {
+	g := newGate(limits(9, 5, 10))
+	_ = g.enter(t.Context(), "a", 1)
+	var r *Refusal
+	if err := g.enter(t.Context(), "a", 1); !errors.As(err, &r) || r.Code != 1226 || r.State != "42000" ||
+		r.Message != "User 'a' has exceeded the 'max_user_connections' resource (current value: 1)" {
+		t.Errorf("a second: %v", err)
+	}
+	if err := g.enter(t.Context(), "b", 0); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+}
+
+func TestWhoBecomesAnotherUserTakesHisPlaceAlong(t *testing.T) {
+	g := newGate(limits(2, 1, 0))
+	_ = g.enter(t.Context(), "a", 0)
+	if err := g.move("a", "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.enter(t.Context(), "a", 0); err != nil {
+		t.Errorf("the place of the first user is taken still: %v", err)
+	}
+	var r *Refusal
+	if err := g.move("b", "a", 0); !errors.As(err, &r) || r.Code != 1203 {
+		t.Errorf("the second of one user: %v", err)
+	}
+	if err := g.move("b", "c", 0); err != nil {
+		t.Errorf("who was refused has lost his place: %v", err)
+	}
+	if err := g.move("c", "c", 1); err != nil {
+		t.Errorf("the same user again: %v", err)
+	}
+	g.leave("c")
+	g.leave("a")
+	if taken, waiting := g.counts(); taken != 0 || waiting != 0 || len(g.users) != 0 {
+		t.Errorf("%d taken, %d waiting, %d users known", taken, waiting, len(g.users))
 	}
 }
 
 func TestAHigherLimitLetsThoseWhoWaitIn(t *testing.T) {
 	g := newGate(limits(1, 0, 10))
-	_ = g.enter(t.Context(), "a")
+	_ = g.enter(t.Context(), "a", 0)
 	b, c := line(t.Context(), g, "b"), line(t.Context(), g, "c")
 	g.tune(limits(2, 0, 10))
 	if err := <-b; err != nil {
@@ -139,7 +178,7 @@ func TestAHigherLimitLetsThoseWhoWaitIn(t *testing.T) {
 
 func TestWhoGivesUpLeavesNothingBehind(t *testing.T) {
 	g := newGate(limits(1, 0, 10))
-	_ = g.enter(t.Context(), "a")
+	_ = g.enter(t.Context(), "a", 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	b, c := line(ctx, g, "b"), line(t.Context(), g, "c")
 	cancel()

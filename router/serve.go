@@ -114,11 +114,14 @@ type place struct {
 }
 
 // enter is a ClientInfo's Admit.
-func (p *place) enter(ctx context.Context, user string) error {
+func (p *place) enter(ctx context.Context, user string, most int) error {
+	var err error
 	if p.taken {
-		return nil
+		err = p.desk.gate.move(p.user, user, most)
+	} else {
+		err = p.desk.gate.enter(ctx, user, most)
 	}
-	if err := p.desk.gate.enter(ctx, user); err != nil {
+	if err != nil {
 		p.desk.turnedAway(reasonOf(err), p.client, user, err)
 		return err
 	}
@@ -138,7 +141,7 @@ func reasonOf(err error) string {
 	switch {
 	case !errors.As(err, &r):
 		return reasonGone
-	case r.Code == 1203:
+	case r.Code == 1203 || r.Code == 1226:
 		return reasonPerUser
 	default:
 		return reasonConnections

@@ -62,7 +62,7 @@ func (t *talk) Serve(ctx context.Context) error {
 	}
 	user := strings.TrimPrefix(lines.Text(), "user ")
 	t.enter(Waiting, func(s *State) { s.User = user })
-	if err := t.info.Admit(ctx, user); err != nil {
+	if err := t.info.Admit(ctx, user, 0); err != nil {
 		fmt.Fprintf(t.conn, "error %v\n", err)
 		return err
 	}

@@ -121,7 +121,7 @@ func judge(s State, began time.Time, killed killing, gone bool, l Limits, now ti
 	wasKilled := killed.since.Equal(s.Since) && !killed.at.IsZero()
 	switch s.Phase {
 	case LoggingIn:
-		if now.Sub(began) > l.LoginTime.D() {
+		if now.Sub(began)-s.Waited > l.LoginTime.D() {
 			return verdict{close: closedFor("the login took longer than " + l.LoginTime.String() + " (limits.loginTime)"), reason: reasonLogin}
 		}
 	case Waiting, Held:

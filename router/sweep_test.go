@@ -28,6 +28,7 @@ func TestTheSweeperJudges(t *testing.T) {
 	}{
 		{name: "logs in", state: State{Phase: LoggingIn, Since: ago(9)}, began: ago(9), limits: l},
 		{name: "logs in for too long, step by step", state: State{Phase: LoggingIn, Since: ago(1)}, began: ago(11), limits: l, close: true, reason: reasonLogin},
+		{name: "had to wait before", state: State{Phase: LoggingIn, Since: ago(1), Waited: 5 * time.Second}, began: ago(14), limits: l},
 		{name: "waits for a place", state: State{Phase: Waiting, Since: ago(500)}, began: ago(500), limits: l},
 		{name: "waits and is gone", state: State{Phase: Waiting, Since: ago(1)}, began: ago(1), gone: true, limits: l, close: true, reason: reasonGone},
 		{name: "idle", state: State{Phase: Idle, Since: ago(60)}, began: ago(600), limits: l},

@@ -158,12 +158,29 @@ func (r *Relay) fromClient(payload []byte) Move {
 	case r.stage != plain:
 		return r.passwordFrom(payload)
 	case !r.answered:
+		payload = wellFormed(r.plugin, payload)
 		r.answered, r.answer = true, append([]byte{}, payload...)
 		if r.plugin == ClearPassword || r.plugin == SHA256 && r.client.TLS {
 			r.password, r.seen = terminated(payload)
 		}
 	}
 	return r.toServer(payload)
+}
+
+// answerLengths are those of the plugins whose answers have one. Servers take another
+// for a client that is broken, and count it against the host of the router: after
+// max_connect_errors of them they refuse everybody who comes from there.
+var answerLengths = map[string]int{Native: 20, CachingSHA2: 32, Ed25519: 64}
+
+// wellFormed is an answer, or in place of one that is none, a wrong one.
+func wellFormed(plugin string, answer []byte) []byte {
+	n, fixed := answerLengths[plugin]
+	if !fixed || len(answer) == 0 || len(answer) == n || plugin == CachingSHA2 && len(answer) == 1 {
+		return answer
+	}
+	wrong := make([]byte, n)
+	_, _ = rand.Read(wrong) // never fails, says its documentation
+	return wrong
 }
 
 // toServer sends on what the client says, or what is wrong in its place if the

@@ -41,6 +41,9 @@ type Handshake struct {
 	Secret       bool
 	ServerKey    TLS
 	stop         func() bool
+	limit        time.Duration // for each word of the server; 0: the context alone bounds it
+	asked        bool          // the server waits for an answer
+	judged       bool          // it has said OK or ERR
 }
 
 // Begin dials, reads the greeting, brings TLS up and sends the login with the
@@ -149,17 +152,62 @@ func (h *Handshake) secure(ctx context.Context, policy TLS, login *wire.Login) e
 
 // Read is the next payload of the server.
 func (h *Handshake) Read() ([]byte, error) {
+	h.hurry()
 	p, seq, err := h.packets.Next()
-	h.seq = seq + 1
+	h.seq, h.asked = seq+1, true
+	h.judged = len(p) > 0 && (p[0] == 0 || wire.IsErr(p))
 	return p, err
 }
 
 // Write sends a payload to the server.
 func (h *Handshake) Write(payload []byte) error {
+	h.hurry()
 	b, seq := wire.AppendPacket(nil, payload, h.seq)
-	h.seq = seq
+	h.seq, h.asked = seq, false
 	_, err := h.conn.Write(b)
 	return err
+}
+
+// Outlive makes the handshake end with ctx and no longer with the context that it began
+// with, and gives the server so long for each of its words: between them somebody else
+// may think.
+func (h *Handshake) Outlive(ctx context.Context, limit time.Duration) {
+	h.stop()
+	h.bound(ctx)
+	h.limit = limit
+}
+
+// hurry begins the time that the server has for its next word.
+func (h *Handshake) hurry() {
+	if h.limit > 0 {
+		_ = h.conn.SetDeadline(time.Now().Add(h.limit))
+	}
+}
+
+// What a login that is broken off may take to end.
+const (
+	declineLimit = time.Second
+	declineWords = 5
+)
+
+// Decline ends a login that its client has broken off, and closes the connection. The
+// server is answered with nothing, so that it refuses: one that is left without an
+// answer counts that against the host of the router, and after max_connect_errors of
+// them refuses everybody who comes from there.
+func (h *Handshake) Decline() {
+	h.stop()
+	h.limit = 0
+	_ = h.conn.SetDeadline(time.Now().Add(declineLimit))
+	for words := 0; !h.judged && words < declineWords; words++ {
+		if h.asked && h.Write(nil) != nil {
+			break
+		}
+		if _, err := h.Read(); err != nil {
+			break
+		}
+	}
+	_, _ = h.conn.Write([]byte{1, 0, 0, 0, byte(wire.ComQuit)}) // it may have let somebody in
+	_ = h.conn.Close()
 }
 
 // Abandon closes the connection.
@@ -179,6 +227,9 @@ func (h *Handshake) Finish(ok []byte) (*Conn, error) {
 	}
 	if err == nil && !h.stop() {
 		err = errors.New("the time was over at its end")
+	}
+	if err == nil && h.limit > 0 {
+		err = h.conn.SetDeadline(time.Time{})
 	}
 	if err != nil {
 		h.Abandon()
@@ -200,9 +251,11 @@ func Dial(ctx context.Context, t Target, who Who, secret auth.Secret, policy TLS
 	}
 	p, err := h.answer(back)
 	if err != nil {
-		h.Abandon()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
+			h.Abandon()
+		} else {
+			h.Decline()
 		}
 		return nil, fmt.Errorf("at %s: %w", t.Name, err)
 	}

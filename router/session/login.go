@@ -70,10 +70,6 @@ func (s *Session) login(ctx context.Context) error {
 	s.spaces = s.caps.Has(wire.IgnoreSpace)
 	s.who = backend.Who{User: login.User, Schema: login.Schema, Capabilities: s.caps, Charset: login.Charset, Attributes: login.Attributes}
 	s.multibyte = slices.Contains(multibyteLogins, login.Charset)
-	s.enter(router.Waiting)
-	if err := s.info.Admit(ctx, login.User); err != nil {
-		return s.turnAway(d, err)
-	}
 	s.enter(router.LoggingIn)
 	front := auth.NewFront(s.opt.Accounts.Now(), salt, s.opt.Keys)
 	verdict := front.Start(s.asClient(), login.Plugin, login.Answer)
@@ -168,7 +164,17 @@ func (s *Session) firstHeard(d *dialogue) ([]byte, error) {
 	return nil, errors.Join(turned{why}, d.write(refusal(1156, "08S01", why)))
 }
 
-func (s *Session) turnAway(d *dialogue, err error) error {
+// admitted waits for the client's place, now that it has proven who it is: a name alone
+// takes no place from those whose name it is.
+func (s *Session) admitted(ctx context.Context, d *dialogue) error {
+	before := s.State()
+	s.enter(router.Waiting)
+	most := s.opt.Accounts.Now().Limits(s.who.User, s.asClient().Address).MaxConnections
+	err := s.info.Admit(ctx, s.who.User, most)
+	s.mu.Lock()
+	s.shown.Waited += time.Since(s.shown.Since)
+	s.shown.Phase, s.shown.Since = before.Phase, before.Since
+	s.mu.Unlock()
 	var why *router.Refusal
 	if errors.As(err, &why) {
 		return errors.Join(errGoodbye, d.write(refusal(why.Code, why.State, why.Message)))
@@ -183,14 +189,17 @@ func (s *Session) judged(ctx context.Context, d *dialogue, front *auth.Front, v 
 	}
 	switch v.Do {
 	case auth.Accept:
+		s.secret = v.Secret
+		if v.Secret.None() { // proven, but with nothing that another server would take
+			return s.relay(ctx, d, front, v.Why)
+		}
+		if err := s.admitted(ctx, d); err != nil {
+			return err
+		}
 		if v.Send != nil {
 			if err := d.write(v.Send); err != nil {
 				return err
 			}
-		}
-		s.secret = v.Secret
-		if v.Secret.None() { // proven, but with nothing that another server would take
-			return s.relay(ctx, d, front, v.Why)
 		}
 		return s.welcome(ctx, d)
 	case auth.PassOn:
@@ -228,8 +237,7 @@ func (s *Session) welcome(ctx context.Context, d *dialogue) error {
 
 // relay lets the writer judge the client's proof, because of why.
 func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front, why string) error {
-	h, done, err := s.beginRelay(ctx)
-	defer done()
+	h, err := s.beginRelay(ctx)
 	var theirs *wire.Err
 	switch {
 	case errors.As(err, &theirs): // a server that is full says so before it greets
@@ -239,11 +247,14 @@ func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front, why
 	}
 	r := front.Relay(h.Channel())
 	final, in, err := passOn(r, d, h)
-	if err != nil || !in {
-		h.Abandon()
-		if err == nil {
-			err = turned{why + ", and the writer does not let it in"}
-		}
+	switch {
+	case err == nil && !in:
+		err = turned{why + ", and the writer does not let it in"}
+	case err == nil:
+		err = s.admitted(ctx, d)
+	}
+	if err != nil {
+		h.Decline()
 		return err
 	}
 	conn, err := h.Finish(final)
@@ -264,24 +275,29 @@ func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front, why
 }
 
 // beginRelay opens the connection to the writer by which a login is judged, and
-// waits for a writer as a statement would. The handshake lasts until done is called.
-func (s *Session) beginRelay(ctx context.Context) (h *backend.Handshake, done func(), err error) {
+// waits for a writer as a statement would. The server has as long for each of its words
+// as a connection may take; how long the client may take is limits.loginTime.
+func (s *Session) beginRelay(ctx context.Context) (*backend.Handshake, error) {
 	for end := time.Now().Add(s.opt.Holder.longest()); ; {
 		view := s.opt.Follow.View()
 		err := fmt.Errorf("%w: %s", errNoWriterYet, view.Why)
 		if view.Writer.Name != "" {
 			limited, cancel := s.dialing(ctx)
 			t := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
+			var h *backend.Handshake
 			h, err = backend.Begin(limited, t, s.who, s.opt.Servers(), func(wire.Greeting, auth.Channel) (string, []byte, error) {
 				return auth.RelayPlugin, nil, nil
 			})
 			if err == nil {
-				return h, cancel, nil
+				h.Outlive(ctx, s.opt.Rules().complete().Dial)
 			}
 			cancel()
+			if err == nil {
+				return h, nil
+			}
 		}
 		if ctx.Err() != nil || time.Now().After(end) {
-			return nil, func() {}, err
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():

@@ -24,6 +24,7 @@ type puppet struct {
 	host     follow.Host
 	acts     func(*stagehand) bool // answers a command; false: it is answered OK
 	welcomed func(n int)           // the n-th client is logged in
+	judges   func(*stagehand) bool // whether somebody may log in; nil: everybody may
 
 	mu     sync.Mutex
 	told   []string // commands, with their texts
@@ -102,6 +103,9 @@ func (h *stagehand) serve() {
 		return
 	}
 	h.caps = l.Capabilities
+	if h.judges != nil && !h.judges(h) {
+		return
+	}
 	h.mu.Lock()
 	h.logins++
 	n := h.logins
@@ -156,6 +160,12 @@ func (h *stagehand) refuse(code uint16, state, message string) {
 	h.send(refusal(code, state, message))
 }
 
+// asks asks for a proof by mysql_native_password, and returns the answer.
+func (h *stagehand) asks() (answer []byte, ok bool) {
+	h.send(append(append([]byte("\xfemysql_native_password\x00"), auth.NewSalt()...), 0))
+	return h.next()
+}
+
 // file asks for a file of the client and reads it.
 func (h *stagehand) file(name string) (content string) {
 	h.send(append([]byte{0xfb}, name...))
@@ -203,7 +213,7 @@ func (p *puppet) greeted() int {
 func newTheatre(t testing.TB, writer *puppet, readers ...*puppet) *rig {
 	t.Helper()
 	users := filepath.Join(t.TempDir(), "users.yaml")
-	if err := os.WriteFile(users, []byte("users:\n  - {user: app, password: secret}\n"), 0o600); err != nil {
+	if err := os.WriteFile(users, []byte("users:\n  - {user: app, password: secret, maxConnections: 7}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	accounts, err := auth.NewLoader(auth.LoaderOptions{File: users})

@@ -57,11 +57,12 @@ type rig struct {
 	servers map[string]*dbopstest.Server
 
 	accounts *auth.Loader
-	puppets  []*puppet    // that play the servers
-	rules    Rules        // of puppets; not to be changed once it serves
-	clock    time.Time    // of sweeps
-	mode     router.Mode  // of the listener; empty: split
-	board    *tally.Board // nil: nothing is written down
+	puppets  []*puppet                                // that play the servers
+	rules    Rules                                    // of puppets; not to be changed once it serves
+	clock    time.Time                                // of sweeps
+	admit    func(context.Context, string, int) error // nil: everybody
+	mode     router.Mode                              // of the listener; empty: split
+	board    *tally.Board                             // nil: nothing is written down
 
 	mu       sync.Mutex
 	sessions map[uint32]*Session
@@ -171,7 +172,7 @@ func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	s := r.all.Open(c, router.ClientInfo{
 		ID: id, Mode: cmp.Or(r.mode, router.Split), Client: from, TLSMode: router.TLSOff,
-		Admit: func(context.Context, string) error { return nil }, Board: r.board, Counts: new(tally.Counts),
+		Admit: r.admission(), Board: r.board, Counts: new(tally.Counts),
 		Find: func(id uint32) (router.Session, bool) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -188,6 +189,14 @@ func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 	r.mu.Lock()
 	delete(r.sessions, id)
 	r.mu.Unlock()
+}
+
+// admission lets everybody in unless a test has something else in mind.
+func (r *rig) admission() func(context.Context, string, int) error {
+	if r.admit != nil {
+		return r.admit
+	}
+	return func(context.Context, string, int) error { return nil }
 }
 
 func addrPort(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
