@@ -48,11 +48,12 @@ type Follower struct {
 	hold    hold
 	trust   trust
 	silent  silences
+	news    *news
 }
 
 // New makes a Follower; Run makes it work.
 func New(opt Options) *Follower {
-	f := &Follower{opt: opt, fresh: newFreshness(opt.Clock), granted: newGranted(opt.Client), silent: silences{}}
+	f := &Follower{opt: opt, fresh: newFreshness(opt.Clock), granted: newGranted(opt.Client), silent: silences{}, news: newNews(opt.Log)}
 	f.SetMaxLag(opt.MaxLag)
 	f.proof.Store(&time.Time{})
 	f.view.Store(&View{Why: "etcd has not answered yet", next: make(chan struct{})})
@@ -92,6 +93,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(look)
 	defer tick.Stop()
+	began := time.Now()
 	for {
 		select {
 		case err := <-watched:
@@ -100,6 +102,7 @@ func (f *Follower) Run(ctx context.Context) error {
 			f.take(c, time.Now())
 		case <-tick.C:
 			f.refresh(watcher)
+			f.tellFresh(began, time.Now())
 		}
 	}
 }
@@ -138,7 +141,15 @@ func (f *Follower) take(c topology.Cluster, now time.Time) {
 	}
 	f.view.Store(v)
 	close(old.next)
-	if v.Writer != old.Writer || v.Epoch != old.Epoch || v.Held != old.Held {
-		f.opt.Log.Info("follows", "epoch", v.Epoch, "writer", v.Writer.Name, "why", v.Why)
+	f.news.writer(old, v)
+	f.news.reads(v, now)
+}
+
+// tellFresh says whether what is known is still good for a write.
+func (f *Follower) tellFresh(began, now time.Time) {
+	if f.judged.IsZero() {
+		f.news.nothing(began, now)
+		return
 	}
+	f.news.certain(f.View(), f.Fresh(), f.heard(), now)
 }

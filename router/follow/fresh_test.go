@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -78,9 +79,12 @@ type agents struct {
 	why   string
 	err   error
 	asked int
+	mu    sync.Mutex
 }
 
 func (a *agents) Reign(context.Context, peer.Host, string, topology.Rev) (time.Duration, string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.asked++
 	return a.left, a.why, a.err
 }
@@ -151,14 +155,20 @@ func TestTheWriterIsAskedOnlyWhileEtcdIsSilent(t *testing.T) {
 		f.proof.Store(&heard)
 		go func() { defer close(done); f.askWriter(ctx, a) }()
 		time.Sleep(600 * time.Millisecond)
+		synctest.Wait()
+		a.mu.Lock()
 		if a.asked != 0 {
 			t.Errorf("asked %d times although etcd was heard a moment ago", a.asked)
 		}
+		a.mu.Unlock()
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		a.mu.Lock()
 		if a.asked == 0 || !f.Fresh() {
 			t.Errorf("asked %d times in five seconds of silence; fresh: %v", a.asked, f.Fresh())
 		}
 		a.err = errors.New("no answer")
+		a.mu.Unlock()
 		time.Sleep(5 * time.Second)
 		if f.Fresh() {
 			t.Error("cut off from everything, and fresh")

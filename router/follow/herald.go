@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -21,6 +22,7 @@ const (
 	quietLook = 2 * time.Millisecond
 	heraldTTL = 2 * time.Second // how long a router that is gone is waited for, once
 	sayAgain  = 50 * time.Millisecond
+	sayRest   = 5 * time.Second // most between two tries
 	openAgain = 500 * time.Millisecond
 	sayLimit  = time.Second // of one word to etcd
 )
@@ -29,16 +31,19 @@ const (
 // and for which planned switchover it holds its clients' statements (R58).
 func (f *Follower) herald(ctx context.Context) {
 	run := rand.Text()
-	opt := election.Options{TTL: heraldTTL, Log: f.opt.Log}
+	log := f.opt.Log.With("lease of", "this router's word in etcd")
+	opt := election.Options{TTL: heraldTTL, Log: log}
+	var mute failing
 	for _, m := range f.opt.Client.Members() {
 		opt.Members = append(opt.Members, election.Member(m))
 	}
 	for ctx.Err() == nil {
 		session, err := election.Open(ctx, opt)
 		if err == nil {
-			f.say(ctx, session, run)
+			f.say(ctx, session, run, &mute)
 			continue
 		}
+		mute.say(ctx, f.opt.Log, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(openAgain):
@@ -48,7 +53,7 @@ func (f *Follower) herald(ctx context.Context) {
 
 // say speaks under one lease, until that is gone or ctx ends; then it is given back,
 // so that nobody waits for a router that has ended.
-func (f *Follower) say(ctx context.Context, session *election.Session, run string) {
+func (f *Follower) say(ctx context.Context, session *election.Session, run string, mute *failing) {
 	under, cancel := context.WithCancel(ctx)
 	var renewing sync.WaitGroup
 	renewing.Go(func() { _ = session.Run(under); cancel() })
@@ -69,38 +74,74 @@ func (f *Follower) say(ctx context.Context, session *election.Session, run strin
 			}
 			continue
 		}
-		if f.tell(under, session, run, v) {
+		done, err := f.tell(under, session, run, v)
+		switch {
+		case done:
 			said = v.asked
+			mute.over(f.opt.Log)
+		case err != nil:
+			mute.say(under, f.opt.Log, err)
+			f.rest(under, mute, v)
+		}
+	}
+}
+
+// failing is what keeps this router from saying what it holds. One that may not write
+// there at all works and is not waited for: it must not ask without end.
+type failing struct {
+	text string // of what was said in the log
+	wait time.Duration
+}
+
+func (m *failing) say(ctx context.Context, log *slog.Logger, err error) {
+	if ctx.Err() == nil && m.text == "" {
+		m.text = err.Error()
+		log.Warn("cannot tell the cluster what is held: a planned switchover does not wait for this router, and some of its statements may fail", "err", err)
+	}
+}
+
+func (m *failing) over(log *slog.Logger) {
+	if m.text != "" {
+		log.Info("the cluster hears again what this router holds")
+	}
+	*m = failing{}
+}
+
+// rest waits before the next try, longer each time, unless there is another order to
+// answer.
+func (f *Follower) rest(ctx context.Context, m *failing, v *View) {
+	m.wait = min(max(2*m.wait, sayAgain), sayRest)
+	over := time.After(m.wait)
+	for now := v; now.asked == v.asked; now = f.View() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-over:
+			return
+		case <-now.Next():
 		}
 	}
 }
 
 // tell says what the view asks for: that this router is there, or that it holds.
-// It is false when there is something else to say by now.
-func (f *Follower) tell(ctx context.Context, session *election.Session, run string, v *View) bool {
+// It is false without an error when there is something else to say by now.
+func (f *Follower) tell(ctx context.Context, session *election.Session, run string, v *View) (bool, error) {
 	hold := topology.RouterHold{Name: f.opt.Name, Order: v.asked, Addresses: ownAddresses()}
 	if v.asked != 0 {
 		unsure, quiet := f.quiet(ctx, v)
 		if !quiet {
-			return false
+			return false, nil
 		}
 		hold.Unsure = unsure
 	}
 	limited, cancel := context.WithTimeout(ctx, sayLimit)
 	defer cancel()
 	_, err := f.opt.Client.PutHold(limited, session.ID(), run, hold)
-	if err == nil {
-		f.opt.Log.Debug("told the cluster what is held", "order", hold.Order, "unsure", hold.Unsure)
-		return true
+	if err != nil {
+		return false, err
 	}
-	if ctx.Err() == nil {
-		f.opt.Log.Warn("cannot tell the cluster what is held; a planned switchover will not wait for this router", "err", err)
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(sayAgain):
-	}
-	return false
+	f.opt.Log.Debug("told the cluster what is held", "order", hold.Order, "unsure", hold.Unsure)
+	return true, nil
 }
 
 // quiet waits until nothing that writes is under way on the writer. Transactions

@@ -64,7 +64,7 @@ func (f *Follower) askWriter(ctx context.Context, by reigning) {
 			why := f.hear(ctx, by, v.ask)
 			if why != said {
 				said = why
-				f.opt.Log.Info("etcd does not answer: asked the writer whether it still reigns", "writer", v.Writer.Name, "epoch", v.ask.epoch, "said", why)
+				f.opt.Log.Info("etcd does not answer: the agent of the writer was asked whether that still reigns", "writer", v.Writer.Name, "epoch", v.ask.epoch, "answer", why)
 			}
 			if pause = wordEvery; why != reigns {
 				pause = wordPause
