@@ -41,6 +41,7 @@ type Load struct {
 	seen     atomic.Int64 // when it was last a candidate
 	looked   atomic.Int64 // average when it was last looked at
 	changed  atomic.Int64 // when that look found another one
+	late     atomic.Int64 // until then nobody asks it to catch up
 }
 
 // Begin counts a statement that is sent.
@@ -147,7 +148,7 @@ func (p *Picker) Pick(all []Candidate) int {
 		second++
 	}
 	a, b := fit[first], fit[second]
-	if p.cost(all[b], now) < p.cost(all[a], now) {
+	if p.cost(all[b], now, 1) < p.cost(all[a], now, 1) {
 		return b
 	}
 	return a
@@ -171,12 +172,12 @@ func (p *Picker) greet(all []Candidate, now time.Time) {
 	}
 }
 
-// cost is what one more session would cost on a host: how many there are, how long
-// each takes, for its weight.
-func (p *Picker) cost(c Candidate, now time.Time) float64 {
+// cost is what a session costs on a host with so many more than now: how many there
+// are, how long each takes, for its weight.
+func (p *Picker) cost(c Candidate, now time.Time, more int64) float64 {
 	l := p.Load(c.Name)
 	share := float64(max(c.Weight, 1)) * max(slowLeast, min(1, float64(now.UnixNano()-l.since.Load())/float64(slowStart)))
-	return float64(l.busy.Load()+l.sessions.Load()+1) * l.slowness(now) / share
+	return float64(l.busy.Load()+l.sessions.Load()+more) * l.slowness(now) / share
 }
 
 // slowness is the smoothed time of an answer in units of the quickest that counts.

@@ -10,7 +10,6 @@ import (
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/follow"
-	"github.com/mmm-ha/mmm/router/pick"
 	"github.com/mmm-ha/mmm/router/route"
 	"github.com/mmm-ha/mmm/router/wire"
 )
@@ -311,12 +310,4 @@ func (s *Session) dropReader() {
 // said for a while.
 func (srv *server) closedAtRest(now time.Time) bool {
 	return now.Sub(srv.used) >= doubtAfter && srv.conn.Closed()
-}
-
-// candidates are the readers as pick wants them.
-func candidates(v *follow.View, dst []pick.Candidate) []pick.Candidate {
-	for _, r := range v.Readers {
-		dst = append(dst, pick.Candidate{Name: r.Name, Weight: r.Weight})
-	}
-	return dst
 }

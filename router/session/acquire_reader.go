@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/backend"
@@ -34,7 +36,7 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 		return nil, fmt.Errorf("%w: %s", errNoReader, s.alone)
 	}
 	view := s.opt.Follow.View()
-	if s.reader != nil && (!s.stillReader(view, rules) || s.reader.closedAtRest(s.req.now())) {
+	if s.reader != nil && (!s.stillReader(view, rules) || s.reader.closedAtRest(s.req.now()) || s.otherReader(view, rules)) {
 		s.dropReader()
 	}
 	for range readerTries {
@@ -79,12 +81,27 @@ func (s *Session) stillReader(v *follow.View, rules Rules) bool {
 	return v.Writer.Name == t.Name && v.Writer.Address == t.Address && (len(v.Readers) == 0 || rules.Writer == AlwaysToo)
 }
 
+// otherReader reports whether the session should leave its reader for another; it looks
+// seldom.
+func (s *Session) otherReader(v *follow.View, rules Rules) bool {
+	now := s.req.now()
+	if now.Before(s.reader.review) {
+		return false
+	}
+	s.reader.review = nextReview(now, rules)
+	var room [8]pick.Candidate
+	return s.opt.Picker.Better(candidates(v, rules, room[:0]), s.reader.conn.Target.Name)
+}
+
+// nextReview is some time after now: sessions that were dialled together, after a
+// failover, do not look together.
+func nextReview(now time.Time, rules Rules) time.Time {
+	return now.Add(rules.Review/2 + rand.N(rules.Review))
+}
+
 func (s *Session) dialReader(ctx context.Context, v *follow.View, rules Rules) error {
 	var room [8]pick.Candidate
-	all := candidates(v, room[:0])
-	if rules.Writer == AlwaysToo && v.Writer.Name != "" {
-		all = append(all, pick.Candidate{Name: v.Writer.Name, Weight: 1})
-	}
+	all := candidates(v, rules, room[:0])
 	i := s.opt.Picker.Pick(all)
 	t := backend.Target{}
 	switch {
@@ -103,6 +120,7 @@ func (s *Session) dialReader(ctx context.Context, v *follow.View, rules Rules) e
 		srv.close()
 		return fmt.Errorf("%w: %s agrees on other capabilities than the writer", errNoReader, t.Name)
 	}
+	srv.review = nextReview(s.req.now(), rules)
 	s.reader = srv
 	s.show()
 	return nil
@@ -131,11 +149,15 @@ func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
 		return nil
 	}
 	if !applied(v, srv.conn.Target.Name, want) {
+		if srv.load.Behind(s.req.now()) {
+			return fmt.Errorf("%w: %s was behind a moment ago", errNoReader, srv.conn.Target.Name)
+		}
 		a, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SELECT MASTER_GTID_WAIT('%s', %.3f)", want, rules.Catch.Seconds()))
 		if err != nil {
 			return err
 		}
 		if strings.TrimSpace(string(a.cell)) != "0" {
+			srv.load.FellBehind(time.Now())
 			return fmt.Errorf("%w: %s does not have %s yet", errNoReader, srv.conn.Target.Name, want)
 		}
 	}
@@ -155,4 +177,16 @@ func applied(v *follow.View, name, position string) bool {
 		}
 	}
 	return false
+}
+
+// candidates are the hosts that may be read from, as pick wants them: the readers, and
+// the writer last if it is one among them.
+func candidates(v *follow.View, rules Rules, dst []pick.Candidate) []pick.Candidate {
+	for _, r := range v.Readers {
+		dst = append(dst, pick.Candidate{Name: r.Name, Weight: r.Weight})
+	}
+	if rules.Writer == AlwaysToo && v.Writer.Name != "" {
+		dst = append(dst, pick.Candidate{Name: v.Writer.Name, Weight: 1})
+	}
+	return dst
 }

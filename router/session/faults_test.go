@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/auth"
@@ -262,7 +263,7 @@ func TestReaderThatBreaksStatementsIsAside(t *testing.T) {
 		t.Errorf("%d statements under way", busy)
 	}
 	other := follow.Reader{Host: follow.Host{Name: "db3", Address: writer.host.Address}, Weight: 1}
-	picked := r.all.opt.Picker.Pick(candidates(follow.NewView(follow.View{Readers: []follow.Reader{r.world.View().Readers[0], other}}), nil))
+	picked := r.all.opt.Picker.Pick(candidates(follow.NewView(follow.View{Readers: []follow.Reader{r.world.View().Readers[0], other}}), Rules{}, nil))
 	if picked != 1 {
 		t.Errorf("it is chosen after three statements broke: %s", k.said())
 	}
@@ -331,5 +332,63 @@ func TestWhatIsWrittenDownOfALoadIsNotTheFile(t *testing.T) {
 	k.query("LOAD DATA LOCAL INFILE 'a' INTO TABLE t")
 	if said := <-heard.C; said.SQL != "LOAD DATA LOCAL INFILE 'a' INTO TABLE t" {
 		t.Errorf("%q", said.SQL)
+	}
+}
+
+func TestSessionLeavesItsReaderForOneThatHasLessToDo(t *testing.T) {
+	writer, first, second := newPuppet(t, "db1", nil), newPuppet(t, "db2", nil), newPuppet(t, "db3", nil)
+	r := newTheatre(t, writer, first, second)
+	r.rules.Review = time.Nanosecond
+	k := r.talk()
+	k.query("SELECT a FROM t")
+	from, to := first, second
+	if second.heard("SELECT") == 1 {
+		from, to = second, first
+	}
+	for range 3 {
+		k.query("SELECT a FROM t")
+	}
+	if n := from.heard("SELECT"); n != 4 {
+		t.Errorf("it left, though the other had no less to do: %d of 4", n)
+	}
+	for range 20 {
+		r.all.opt.Picker.Load(from.host.Name).Took()
+	}
+	k.query("START TRANSACTION READ ONLY")
+	k.query("SELECT a FROM t")
+	k.query("COMMIT")
+	for range 3 {
+		k.query("SELECT a FROM t")
+	}
+	if got := k.said(); strings.Contains(got, "error") || to.heard("SELECT") < 3 {
+		t.Errorf("it stayed: %s", got)
+	}
+}
+
+// writes answers a write with a position, as MariaDB does.
+func writes(h *stagehand) bool {
+	if !strings.HasPrefix(h.text, "INSERT") {
+		return false
+	}
+	h.fine(wire.SessionStateChanged, []byte("\x00\x10\x09last_gtid\x050-1-7")...)
+	return true
+}
+
+func TestOnlyOneSessionWaitsForAReaderThatIsBehind(t *testing.T) {
+	writer, reader := newPuppet(t, "db1", writes), newPuppet(t, "db2", nil) // that never has a position
+	r := newTheatre(t, writer, reader)
+	for range 5 {
+		k := r.talk()
+		k.query("INSERT INTO t VALUES (1)")
+		k.query("SELECT a FROM t")
+		if got := k.said(); strings.Contains(got, "error") {
+			t.Fatal(got)
+		}
+	}
+	if n := reader.heard("MASTER_GTID_WAIT"); n != 1 {
+		t.Errorf("the reader was asked to catch up %d times within a second", n)
+	}
+	if n := writer.heard("SELECT a FROM t"); n != 5 {
+		t.Errorf("%d of 5 reads went to the writer", n)
 	}
 }

@@ -51,6 +51,7 @@ type Rules struct {
 	AllReads bool          // they see the writes of all sessions of this router
 	Catch    time.Duration // how long a reader may take to have them, before the writer is asked
 	Dial     time.Duration // how long a connection to a server may take
+	Review   time.Duration // how long a session stays with a reader until it asks whether to move; about
 	Most     int           // bytes of one command of a client, as servers count max_allowed_packet
 }
 
@@ -58,6 +59,7 @@ type Rules struct {
 const (
 	catchUp   = 100 * time.Millisecond
 	dialLimit = 3 * time.Second
+	review    = 10 * time.Second
 	mostBytes = 64 << 20
 )
 
@@ -68,6 +70,9 @@ func (r Rules) complete() Rules {
 	}
 	if r.Dial <= 0 {
 		r.Dial = dialLimit
+	}
+	if r.Review <= 0 {
+		r.Review = review
 	}
 	if r.Most <= 0 {
 		r.Most = mostBytes

@@ -26,6 +26,7 @@ type server struct {
 	reached  string // position that it is known to have
 	prepared map[uint32]*prepared
 	used     time.Time // when it last answered
+	review   time.Time // of a reader: when the session asks whether another one would be better
 }
 
 // prepared is what a statement is on one server.
