@@ -53,7 +53,8 @@ func (w *world) set(v follow.View) {
 type bed struct {
 	testing.TB
 	world          world
-	writer, reader *dbopstest.Server
+	writer, reader *dbopstest.Server // as they began
+	named          map[string]*dbopstest.Server
 	router         *router.Router
 	pool           *backend.Pool
 	talk           *session.Conversations
@@ -85,14 +86,15 @@ func newBed(t testing.TB, lines ...string) *bed {
 	cert, key, err := authority.Sign(dir, certstest.Want{Name: "server", Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
 	b.must(err)
 	b.ca = authority.File
-	settings := []string{"ssl-cert=" + cert, "ssl-key=" + key, "ssl-ca=" + b.ca, "max-allowed-packet=24M", "local-infile=1",
-		"innodb-flush-log-at-trx-commit=0", "sync-binlog=0", "innodb-buffer-pool-size=64M"}
+	settings := []string{"ssl-cert=" + cert, "ssl-key=" + key, "ssl-ca=" + b.ca, "max-allowed-packet=24M", "local-infile=1", "log-bin-trust-function-creators=1",
+		"innodb-flush-log-at-trx-commit=0", "sync-binlog=0", "sync-relay-log=0", "sync-master-info=0", "sync-relay-log-info=0", "innodb-buffer-pool-size=64M"}
 	b.writer = dbopstest.Start(t, append(settings, "read_only=0")...)
 	b.reader = dbopstest.Start(t, settings...)
 	quoted := strings.ReplaceAll(password, "'", "''")
-	b.writer.Exec("CREATE DATABASE seen", "CREATE USER app@'%' IDENTIFIED BY '"+quoted+"'", "GRANT ALL ON seen.* TO app@'%'", "GRANT ALL ON sbtest.* TO app@'%'",
+	b.writer.Exec("CREATE DATABASE seen CHARACTER SET utf8mb4", "CREATE USER app@'%' IDENTIFIED BY '"+quoted+"'", "GRANT ALL ON seen.* TO app@'%'", "GRANT ALL ON `sb%`.* TO app@'%'",
 		"GRANT ALL ON copy.* TO app@'%'", "CREATE USER boss@'%' IDENTIFIED BY '"+quoted+"'", "GRANT ALL ON *.* TO boss@'%'")
-	b.replicate(b.reader, b.writer)
+	b.named = map[string]*dbopstest.Server{"db1": b.writer, "db2": b.reader}
+	b.reader.Exec("SET GLOBAL gtid_slave_pos=''", changeMaster(b.writer), "START SLAVE")
 	b.caughtUp()
 	b.world.set(follow.View{Epoch: 7, Writer: hostOf("db1", b.writer), Readers: []follow.Reader{{Host: hostOf("db2", b.reader), Weight: 1}}})
 	b.serve(cert, key, lines)
@@ -106,9 +108,10 @@ func (b *bed) must(err error) {
 	}
 }
 
-func (b *bed) replicate(from, of *dbopstest.Server) {
-	from.Exec("SET GLOBAL gtid_slave_pos=''", fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='%s', MASTER_PASSWORD=\"%s\", MASTER_USE_GTID=slave_pos, MASTER_SSL=0",
-		of.ExtraPort, dbopstest.ReplicationUser, dbopstest.ReplicationPassword), "START SLAVE")
+// changeMaster makes a server replicate from another one.
+func changeMaster(of *dbopstest.Server) string {
+	return fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='%s', MASTER_PASSWORD=\"%s\", MASTER_USE_GTID=slave_pos, MASTER_SSL=0",
+		of.ExtraPort, dbopstest.ReplicationUser, dbopstest.ReplicationPassword)
 }
 
 // caughtUp waits until the reader has all that the writer has.
@@ -132,7 +135,7 @@ func (b *bed) serve(cert, key string, lines []string) {
 	}
 	log := slog.New(slog.NewTextHandler(testLog{b.TB}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	accounts, err := auth.NewLoader(auth.LoaderOptions{Log: log, Source: func(ctx context.Context, each func(user, host, privileges string)) error {
-		return dbops.Accounts(ctx, b.writer.Root(), each)
+		return dbops.Accounts(ctx, b.named[b.world.View().Writer.Name].Root(), each)
 	}})
 	b.must(err)
 	keys, err := auth.NewKeyPair()
@@ -142,7 +145,7 @@ func (b *bed) serve(cert, key string, lines []string) {
 	b.talk = session.New(session.Options{
 		Log: log, Follow: &b.world, Picker: pick.New(time.Now, rand.IntN), Accounts: accounts, Keys: keys, Pool: b.pool,
 		Holder:  session.NewHolder(session.HoldLimits{Time: cfg.Hold.Time.D(), Statements: cfg.Hold.Statements, Bytes: int(cfg.Hold.Bytes)}),
-		Servers: func() backend.TLS { return servers }, Rules: func() session.Rules { return session.Rules{OwnReads: true, Catch: 2 * time.Second} },
+		Servers: func() backend.TLS { return servers }, Rules: func() session.Rules { return session.Rules{OwnReads: true} },
 	})
 	b.router, err = router.New(router.Options{
 		Config: cfg, Log: log, Conversation: b.talk, Normal: func(sql []byte, mode uint8) string { return lexer.Normal(sql, lexer.Mode(mode)) },
