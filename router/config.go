@@ -30,6 +30,7 @@ type Config struct {
 	Readers     Readers     `yaml:"readers"`
 	Consistency Consistency `yaml:"consistency"`
 	SlowLog     SlowLog     `yaml:"slowLog"`
+	Trace       Trace       `yaml:"trace"`
 	Digests     int         `yaml:"digests"` // how many kinds of statements are counted apart
 	Drain       Drain       `yaml:"drain"`
 	Threads     int         `yaml:"threads"` // that run sessions; 0: half as many as there are processors
@@ -158,6 +159,11 @@ const (
 type SlowLog struct {
 	File      string            `yaml:"file"` // empty: none
 	Threshold conffile.Duration `yaml:"threshold"`
+}
+
+// Trace says what /trace and `mmmrouter trace` show.
+type Trace struct {
+	Literals bool `yaml:"literals"` // statements as they are, with what stands in them
 }
 
 // Drain says how a router ends.

@@ -162,7 +162,7 @@ func TestDigestsAreShownAndEmptyIsAList(t *testing.T) {
 }
 
 func TestATraceShowsStatementsUntilNobodyLooks(t *testing.T) {
-	r := run(t, nil)
+	r := run(t, func(c *Config) { c.Trace.Literals = true })
 	where, _ := r.Addresses(t.Context())
 	res, err := http.Get("http://" + where[1].String() + "/trace?session=7")
 	if err != nil {
@@ -181,6 +181,23 @@ func TestATraceShowsStatementsUntilNobodyLooks(t *testing.T) {
 	eventually(t, "nobody listens", func() bool { return !r.board.Trace.On() })
 	if code, _ := r.page("/trace?session=app"); code != 400 {
 		t.Errorf("a session that is no number: %d", code)
+	}
+}
+
+func TestReloadSaysWhetherATraceShowsLiterals(t *testing.T) {
+	r := run(t, nil)
+	heard := r.board.Trace.Listen(0)
+	defer heard.Close()
+	next := *r.config.Load()
+	for _, want := range []string{"", "select 7", ""} {
+		next.Trace.Literals = want != ""
+		if _, err := r.Reload(next); err != nil {
+			t.Fatal(err)
+		}
+		r.board.Ended(new(tally.Counts), &tally.Statement{SQL: []byte("select 7"), Target: tally.Reader})
+		if got := (<-heard.C).SQL; got != want {
+			t.Errorf("literals %v: %q", next.Trace.Literals, got)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ func (r *Router) Reload(next Config) (Change, error) {
 	next = next.keep(now)
 	r.config.Store(&next)
 	r.gate.tune(next.Limits)
+	r.board.Trace.ShowLiterals(next.Trace.Literals)
 	if r.opt.Reloaded != nil {
 		r.opt.Reloaded(next)
 	}

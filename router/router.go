@@ -97,6 +97,7 @@ func New(opt Options) (*Router, error) {
 
 func newBoard(opt Options) *tally.Board {
 	b := &tally.Board{Slow: tally.NewSlowLog(opt.Log), Trace: tally.NewTracer(), Normal: opt.Normal}
+	b.Trace.ShowLiterals(opt.Config.Trace.Literals)
 	if opt.Config.Digests > 0 {
 		b.Digests = tally.NewDigests(opt.Config.Digests)
 	}

@@ -299,8 +299,8 @@ func newTraceCommand() *cobra.Command {
 		Use:   "trace",
 		Short: "Show each statement as it ends: where it went, and why",
 		Long: `Show each statement that the running router answers from now on: where it went, why,
-and how long it took, until Ctrl-C, at most ten minutes. Statements are shown as
-they are, with what stands in them: mind who looks over your shoulder.`,
+and how long it took, until Ctrl-C, at most ten minutes. Statements are shown without
+their literals, unless the file says trace: {literals: true}.`,
 		Example: "  mmmrouter trace\n  mmmrouter trace --session 4711",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -43,17 +43,28 @@ func (s *Session) localFile(srv *server) error {
 	return s.ended
 }
 
-// resetConnection is COM_RESET_CONNECTION: as after a login, but for the schema.
+// resetConnection is COM_RESET_CONNECTION: as after a login, but for the schema. Where
+// it fails the session has all that it had.
 func (s *Session) resetConnection() {
 	if s.reader != nil {
 		s.dropReader()
 	}
-	s.forget()
+	if s.transaction == route.OnReader {
+		s.outOfTransaction()
+	}
+	if s.writer != nil && !s.current() {
+		s.dropWriter() // with all that is to be forgotten
+	}
 	if s.writer == nil {
+		s.forget()
 		s.fine()
 		return
 	}
 	s.simple(route.Class{Kind: route.Ask, Rule: route.RuleSet})
+	if s.req.code != 0 {
+		return
+	}
+	s.forget()
 	if s.writer == nil {
 		return
 	}

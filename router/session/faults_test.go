@@ -325,6 +325,7 @@ func TestWhatIsWrittenDownOfALoadIsNotTheFile(t *testing.T) {
 	})
 	r := newTheatre(t, writer)
 	r.board = &tally.Board{Trace: tally.NewTracer()}
+	r.board.Trace.ShowLiterals(true)
 	heard := r.board.Trace.Listen(0)
 	defer heard.Close()
 	k := r.talk()

@@ -165,3 +165,48 @@ func TestReadOnlyTransactionIsLostWithItsReader(t *testing.T) {
 		t.Errorf("read outside of its transaction: %s", got)
 	}
 }
+
+func TestResetThatFailsForgetsNothing(t *testing.T) {
+	writer := newPuppet(t, "db1", func(h *stagehand) bool {
+		switch {
+		case h.command == wire.ComResetConnection:
+			h.refuse(1047, "08S01", "Unknown command")
+		case h.text == "BEGIN":
+			h.fine(wire.InTransaction)
+		case h.text == "CREATE TEMPORARY TABLE x (a INT)":
+			h.fine(0, 2, 2, 1, '1')
+		default:
+			return prepares(h)
+		}
+		return true
+	})
+	next := newPuppet(t, "db2", prepares)
+	r := newTheatre(t, writer)
+	k := r.talk()
+	k.query("CREATE TEMPORARY TABLE x (a INT)")
+	k.prepare("s", "INSERT INTO x VALUES (?)")
+	k.said()
+	k.say(wire.ComResetConnection)
+	k.hear(wire.ComResetConnection)
+	k.execute("s", false, true, []string{"y"})
+	if got := k.said(); !strings.Contains(got, "error 1047") || !strings.Contains(got, "ok ") {
+		t.Errorf("the reset, and a statement that was prepared before it: %s", got)
+	}
+	r.reign(next)
+	k.query("INSERT INTO x VALUES (1)")
+	if got := k.said(); !strings.Contains(got, "error 2013") || next.heard("INSERT") != 0 {
+		t.Errorf("its temporary table is forgotten: %s", got)
+	}
+
+	r = newTheatre(t, writer)
+	k = r.talk()
+	k.query("CREATE TEMPORARY TABLE x (a INT)")
+	r.reign(next)
+	k.said()
+	k.say(wire.ComResetConnection)
+	k.hear(wire.ComResetConnection)
+	k.query("INSERT INTO t VALUES (1)")
+	if got := k.said(); strings.Contains(got, "error") || next.heard("INSERT INTO t") != 1 {
+		t.Errorf("a reset after the writer has changed: %s", got)
+	}
+}

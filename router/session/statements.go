@@ -166,12 +166,12 @@ func (s *Session) ready(srv *server) error {
 		srv.prepared[st.id] = on
 	}
 	p := s.req.payload()
-	if s.req.command == wire.ComStmtExecute && len(s.req.packet) < wire.MaxPayload {
-		types, at, none, ok := wire.ExecuteTypes(p, st.params)
+	if s.req.command == wire.ComStmtExecute {
+		types, at, none, ok := wire.ExecuteTypes(p[:min(len(p), wire.MaxPayload)], st.params) // they stand before the values
 		switch {
 		case !ok:
 		case none && !on.typed && st.types != nil:
-			filled := wire.AppendExecuteWithTypes(nil, p, at, st.types)
+			filled := wire.AppendExecuteWithTypes(nil, wire.Message(s.req.packet), at, st.types)
 			s.req.packet, _ = wire.AppendPacket(nil, filled, 0)
 			on.typed = true
 		case len(types) > 0:

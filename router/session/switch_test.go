@@ -3,12 +3,14 @@ package session
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/follow"
+	"github.com/mmm-ha/mmm/router/wire"
 )
 
 // promote makes db2 the writer of the next epoch; db1 is out.
@@ -56,6 +58,30 @@ func TestIdleSessionGoesOnAtTheNextWriter(t *testing.T) {
 	}
 	if got := r.text(db, "SELECT @@session.time_zone"); got != "+02:00" {
 		t.Errorf("time zone %s", got)
+	}
+}
+
+func TestBigExecutionWithoutTypesGoesOnAtTheNextWriter(t *testing.T) {
+	r := newRig(t, 1)
+	for _, name := range []string{"db1", "db2"} {
+		r.servers[name].Exec("SET GLOBAL max_allowed_packet=67108864")
+	}
+	k, err := greet(r.address, wire.DeprecateEOF, "app", "secret", "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	k.prepare("s", "INSERT INTO t (a) VALUES (LENGTH(?))")
+	k.execute("s", false, true, []string{"small"})
+	r.caughtUp()
+	r.promote()
+	const big = 2*wire.MaxPayload + 5
+	k.execute("s", false, false, []string{strings.Repeat("x", big)})
+	if got := k.said(); strings.Contains(got, "error") {
+		t.Error(got)
+	}
+	if got := r.count("db2", fmt.Sprintf("SELECT COUNT(*) FROM app.t WHERE a='%d'", big)); got != 1 {
+		t.Errorf("written %d times", got)
 	}
 }
 

@@ -309,7 +309,13 @@ func (k *talker) execute(name string, cursor, typed bool, args []string) {
 				nulls[i/8] |= 1 << (i % 8)
 			case "-":
 			default:
-				values = append(append(values, byte(len(a))), a...)
+				if len(a) > 250 {
+					values = append(values, 0xfe)
+					values = binary.LittleEndian.AppendUint64(values, uint64(len(a)))
+				} else {
+					values = append(values, byte(len(a)))
+				}
+				values = append(values, a...)
 			}
 		}
 		b = append(b, nulls...)

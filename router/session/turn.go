@@ -24,9 +24,10 @@ type request struct {
 	began   time.Time
 	took    time.Duration // until its answer was over; 0: that is not known yet
 	held    time.Duration
-	retried bool // a reader refused it first
-	detour  bool // a server was dialled, or asked something, on its behalf
-	sent    int  // bytes of the answer
+	retried bool   // a reader refused it first
+	detour  bool   // a server was dialled, or asked something, on its behalf
+	sent    int    // bytes of the answer
+	code    uint16 // of the error that it was answered with; 0: none
 
 	reign int64 // of KILL by a server's number: of the writer that gave it; else 0
 
@@ -278,6 +279,7 @@ func (s *Session) answer(payload []byte, t tally.Target, host string, code uint1
 // tally brings the request to the board.
 func (s *Session) tally(t tally.Target, host string, code uint16) {
 	r := &s.req
+	r.code = code
 	if s.info.Board == nil || s.info.Counts == nil {
 		return
 	}

@@ -35,7 +35,7 @@ type Board struct {
 	Slow    *SlowLog // nil: none
 	Trace   *Tracer  // nil: none
 	// Normal writes a statement without its literals; mode is Statement.Mode. It is
-	// called once for each kind, and for slow statements.
+	// called once for each kind, for slow statements, and for those that are traced.
 	Normal func(sql []byte, mode uint8) string
 }
 
@@ -49,8 +49,16 @@ func (b *Board) Ended(c *Counts, s *Statement) {
 		b.Slow.write(s, b.normal(s))
 	}
 	if b.Trace != nil && b.Trace.On() {
-		b.Trace.say(s)
+		b.Trace.say(s, b.traced(s))
 	}
+}
+
+// traced is the text of a statement for the trace.
+func (b *Board) traced(s *Statement) string {
+	if b.Trace.literals.Load() {
+		return string(s.SQL)
+	}
+	return b.normal(s)
 }
 
 // normal never shows a literal when it is not known how to take them out: they may

@@ -225,6 +225,24 @@ func TestATraceIsHeardByWhoListens(t *testing.T) {
 	}
 }
 
+func TestATraceShowsLiteralsOnlyWhenToldTo(t *testing.T) {
+	tracer := NewTracer()
+	b := Board{Trace: tracer, Normal: normal}
+	l := tracer.Listen(0)
+	defer l.Close()
+	secret := statement(1, time.Second)
+	secret.SQL = []byte("SELECT 42")
+	b.Ended(new(Counts), secret)
+	if got := (<-l.C).SQL; got == "" || strings.Contains(got, "42") {
+		t.Errorf("%q", got)
+	}
+	tracer.ShowLiterals(true)
+	b.Ended(new(Counts), secret)
+	if got := (<-l.C).SQL; got != string(secret.SQL) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestWhoListensToTheTraceTooSlowlyDelaysNobody(t *testing.T) {
 	tracer := NewTracer()
 	l := tracer.Listen(0)

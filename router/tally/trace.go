@@ -13,17 +13,18 @@ const traceQueue = 1024
 // nobody does.
 type Tracer struct {
 	listening atomic.Int32
+	literals  atomic.Bool
 
 	mu        sync.Mutex
 	listeners map[*Listening]struct{}
 }
 
-// Traced is one statement as a trace shows it, with its literals.
+// Traced is one statement as a trace shows it.
 type Traced struct {
 	Time    time.Time     `json:"time"`
 	Session uint32        `json:"session"`
 	User    string        `json:"user"`
-	SQL     string        `json:"sql"`
+	SQL     string        `json:"sql"` // without literals, unless ShowLiterals
 	Target  Target        `json:"target"`
 	Host    string        `json:"host,omitempty"`
 	Why     string        `json:"why"`
@@ -67,12 +68,16 @@ func (l *Listening) Close() {
 	}
 }
 
+// ShowLiterals says whether statements are shown as they are, with what stands in them.
+// A new Tracer shows them without, as digests and the slow log do.
+func (t *Tracer) ShowLiterals(show bool) { t.literals.Store(show) }
+
 // On reports whether anybody listens.
 func (t *Tracer) On() bool { return t.listening.Load() > 0 }
 
-func (t *Tracer) say(s *Statement) {
+func (t *Tracer) say(s *Statement, text string) {
 	said := Traced{
-		Time: time.Now(), Session: s.Session, User: s.User, SQL: string(s.SQL), Target: s.Target, Host: s.Host, Why: s.Why,
+		Time: time.Now(), Session: s.Session, User: s.User, SQL: text, Target: s.Target, Host: s.Host, Why: s.Why,
 		Took: s.Took, Held: s.Held, Code: s.Code, Retried: s.Retried,
 	}
 	t.mu.Lock()

@@ -279,3 +279,16 @@ func TestPacketThatIsOnlyAnnouncedCostsLittle(t *testing.T) {
 		t.Errorf("%d bytes for who has sent four", each)
 	}
 }
+
+func TestMessageIsThePayloadInOnePiece(t *testing.T) {
+	for _, n := range []int{0, 1, MaxPayload - 1, MaxPayload, MaxPayload + 1, 2 * MaxPayload, 2*MaxPayload + 7} {
+		payload := make([]byte, n)
+		for i := range payload {
+			payload[i] = byte(i * 7 >> 3)
+		}
+		packets, _ := AppendPacket(nil, payload, 3)
+		if got := Message(packets); !bytes.Equal(got, payload) {
+			t.Errorf("%d bytes became %d", n, len(got))
+		}
+	}
+}

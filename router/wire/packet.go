@@ -44,6 +44,23 @@ func AppendPacket(dst, payload []byte, seq byte) ([]byte, byte) {
 	return append(AppendHeader(dst, len(payload), seq), payload...), seq + 1
 }
 
+// Message is the payload of a whole message with its headers, in one piece: a part of b,
+// or, when it has several packets, a copy.
+func Message(b []byte) []byte {
+	n, _, _ := Header(b)
+	if n < MaxPayload {
+		return b[HeaderSize:]
+	}
+	payload := make([]byte, 0, len(b))
+	for len(b) >= HeaderSize {
+		n, _, _ := Header(b)
+		n = min(n, len(b)-HeaderSize)
+		payload = append(payload, b[HeaderSize:HeaderSize+n]...)
+		b = b[HeaderSize+n:]
+	}
+	return payload
+}
+
 // Reader reads whole packets of a dialogue such as a login. It never reads
 // further than the packet it returns.
 type Reader struct {
