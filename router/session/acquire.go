@@ -110,8 +110,7 @@ func (s *Session) toWriter(ctx context.Context) (*server, error) {
 		}
 		return nil, errLost
 	}
-	view, err := s.awaitWriter(ctx, view)
-	if err != nil {
+	if _, err := s.awaitWriter(ctx, view); err != nil {
 		return nil, err
 	}
 	if s.writer != nil && (!s.current() || s.writer.closedAtRest(s.req.now())) {
@@ -123,7 +122,7 @@ func (s *Session) toWriter(ctx context.Context) (*server, error) {
 	if s.writer != nil {
 		return s.writer, s.catchUp(s.writer)
 	}
-	return s.dialUntil(ctx, view)
+	return s.dialUntil(ctx)
 }
 
 // awaitWriter holds the statement until a View allows it to be written, and returns
@@ -157,7 +156,9 @@ func (s *Session) still(srv *server) bool {
 // hold waits until there is a writer that may be written to. inside: the session is
 // in a transaction, which a switchover waits for.
 func (s *Session) hold(ctx context.Context, inside bool) error {
-	s.enter(router.Held)
+	ctx, release := context.WithCancelCause(ctx)
+	defer release(nil)
+	s.enterHold(release)
 	began := time.Now()
 	err := s.opt.Holder.wait(ctx, len(s.req.packet), func() (bool, string, <-chan struct{}) {
 		v := s.opt.Follow.View()
@@ -180,21 +181,37 @@ func (s *Session) hold(ctx context.Context, inside bool) error {
 
 // dialUntil opens the connection to the writer. While it cannot be reached the
 // statement is held: a new writer may be there soon.
-func (s *Session) dialUntil(ctx context.Context, view *follow.View) (*server, error) {
-	end := time.Now().Add(s.opt.Holder.longest())
-	for {
-		srv, err := s.dialWriter(ctx, view)
+func (s *Session) dialUntil(ctx context.Context) (srv *server, err error) {
+	err = s.untilReached(ctx, func(view *follow.View) (again bool, err error) {
+		if view, err = s.awaitWriter(ctx, view); err != nil {
+			return false, err
+		}
+		srv, err = s.dialWriter(ctx, view)
 		var theirs *backend.Server
-		if err == nil || errors.As(err, &theirs) || errors.Is(err, errUnlike) || ctx.Err() != nil || time.Now().After(end) {
-			return srv, err
+		return !errors.As(err, &theirs) && !errors.Is(err, errUnlike) && !errors.Is(err, errLost), err
+	})
+	return srv, err
+}
+
+// reachAgain is how long nobody tries again to reach a writer that could not be.
+const reachAgain = 20 * time.Millisecond
+
+// untilReached tries to reach the writer for as long as a statement is held, at once
+// when there is another View. again: what failed may go well soon.
+func (s *Session) untilReached(ctx context.Context, try func(*follow.View) (again bool, err error)) error {
+	for end := time.Now().Add(s.opt.Holder.longest()); ; {
+		view := s.opt.Follow.View()
+		again, err := try(view)
+		if err == nil || !again || ctx.Err() != nil || time.Now().After(end) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
 		case <-view.Next():
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(reachAgain):
 		}
-		if view, err = s.awaitWriter(ctx, s.opt.Follow.View()); err != nil {
-			return nil, err
+		if s.stopped() {
+			return errInterrupted
 		}
 	}
 }

@@ -20,10 +20,10 @@ const longAfter = 3
 func (s *Session) exchange(srv *server) (again bool) {
 	if !s.begin(srv) {
 		if s.req.command == wire.ComStmtLongData { // an error would be taken for the answer to the next command
-			s.ended = errGoodbye
+			s.req.stmt.missed = errInterrupted
 			return false
 		}
-		s.refuse(1317, "70100", "Query execution was interrupted")
+		s.cannot(errInterrupted)
 		return false
 	}
 	w := &srv.walker

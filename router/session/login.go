@@ -13,6 +13,7 @@ import (
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
+	"github.com/mmm-ha/mmm/router/follow"
 	"github.com/mmm-ha/mmm/router/lexer"
 	"github.com/mmm-ha/mmm/router/proxyproto"
 	"github.com/mmm-ha/mmm/router/wire"
@@ -277,34 +278,23 @@ func (s *Session) relay(ctx context.Context, d *dialogue, front *auth.Front, why
 // beginRelay opens the connection to the writer by which a login is judged, and
 // waits for a writer as a statement would. The server has as long for each of its words
 // as a connection may take; how long the client may take is limits.loginTime.
-func (s *Session) beginRelay(ctx context.Context) (*backend.Handshake, error) {
-	for end := time.Now().Add(s.opt.Holder.longest()); ; {
-		view := s.opt.Follow.View()
-		err := fmt.Errorf("%w: %s", errNoWriterYet, view.Why)
-		if view.Writer.Name != "" {
-			limited, cancel := s.dialing(ctx)
-			t := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
-			var h *backend.Handshake
-			h, err = backend.Begin(limited, t, s.who, s.opt.Servers(), func(wire.Greeting, auth.Channel) (string, []byte, error) {
-				return auth.RelayPlugin, nil, nil
-			})
-			if err == nil {
-				h.Outlive(ctx, s.opt.Rules().complete().Dial)
-			}
-			cancel()
-			if err == nil {
-				return h, nil
-			}
+func (s *Session) beginRelay(ctx context.Context) (h *backend.Handshake, err error) {
+	err = s.untilReached(ctx, func(view *follow.View) (again bool, err error) {
+		if view.Writer.Name == "" {
+			return true, fmt.Errorf("%w: %s", errNoWriterYet, view.Why)
 		}
-		if ctx.Err() != nil || time.Now().After(end) {
-			return nil, err
+		limited, cancel := s.dialing(ctx)
+		defer cancel()
+		t := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
+		h, err = backend.Begin(limited, t, s.who, s.opt.Servers(), func(wire.Greeting, auth.Channel) (string, []byte, error) {
+			return auth.RelayPlugin, nil, nil
+		})
+		if err == nil {
+			h.Outlive(ctx, s.opt.Rules().complete().Dial)
 		}
-		select {
-		case <-ctx.Done():
-		case <-view.Next():
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+		return true, err
+	})
+	return h, err
 }
 
 // passOn moves payloads between client and server until the server has judged.

@@ -56,12 +56,31 @@ func (s *Session) told() *router.Refusal {
 	return s.closing
 }
 
+// enterHold says that the statement waits for a writer, and how to end that wait.
+func (s *Session) enterHold(release context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entered(router.Held, time.Now())
+	s.release = release
+}
+
+// errInterrupted is what a server says of a statement that was killed.
+var errInterrupted = &wire.Err{Code: 1317, State: "70100", Message: "Query execution was interrupted"}
+
+// stopped reports whether somebody has asked to end the statement, which is on no
+// server yet.
+func (s *Session) stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stop
+}
+
 // goOn says that the statement is no longer held, or refused by a server, and looks
 // for one again.
 func (s *Session) goOn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shown.Phase, s.shown.Since, s.running = router.Running, time.Now(), nil
+	s.shown.Phase, s.shown.Since, s.running, s.release = router.Running, time.Now(), nil, nil
 }
 
 // Writing counts what is under way on the writer: statements, and transactions
@@ -122,6 +141,9 @@ func (s *Session) KillQuery(ctx context.Context) error {
 	srv, who, secret := s.running, s.who, s.secret
 	if srv == nil || s.killing != nil {
 		s.stop = s.shown.Phase == router.Running || s.shown.Phase == router.Held
+		if s.release != nil {
+			s.release(errInterrupted)
+		}
 		s.mu.Unlock()
 		return nil
 	}

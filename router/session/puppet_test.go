@@ -30,6 +30,7 @@ type puppet struct {
 	told   []string // commands, with their texts
 	logins int
 	conns  []net.Conn
+	door   net.Listener
 	frozen chan struct{} // nobody is greeted before it is closed; nil: everybody is
 }
 
@@ -54,7 +55,7 @@ func newPuppet(t testing.TB, name string, acts func(*stagehand) bool) *puppet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &puppet{host: follow.Host{Name: name, Address: netip.MustParseAddrPort(l.Addr().String())}, acts: acts}
+	p := &puppet{door: l, host: follow.Host{Name: name, Address: netip.MustParseAddrPort(l.Addr().String())}, acts: acts}
 	var all sync.WaitGroup
 	t.Cleanup(func() { _ = l.Close(); p.shut(); all.Wait() })
 	all.Go(func() {
@@ -73,6 +74,12 @@ func newPuppet(t testing.TB, name string, acts func(*stagehand) bool) *puppet {
 		}
 	})
 	return p
+}
+
+// quit listens no more.
+func (p *puppet) quit() {
+	_ = p.door.Close()
+	p.shut()
 }
 
 // shut closes all connections.

@@ -74,15 +74,16 @@ type Session struct {
 
 	mu      sync.Mutex // for what others ask for
 	shown   router.State
-	running *server         // what a statement runs on
-	open    bool            // it is in a transaction on the writer, or was when it was last idle
-	wasCut  bool            // the connection under the statement was cut, to end it
-	stop    bool            // the statement that is not on a server yet must not run
-	killing chan struct{}   // closed when the server was told to end a statement; no other may run there before
-	main    *server         // its writer, as others see it
-	side    *server         // its reader, likewise
-	goodbye *router.Refusal // end at the next idle moment
-	closing *router.Refusal // end now
+	running *server                 // what a statement runs on
+	open    bool                    // it is in a transaction on the writer, or was when it was last idle
+	wasCut  bool                    // the connection under the statement was cut, to end it
+	stop    bool                    // the statement that is not on a server yet must not run
+	release context.CancelCauseFunc // ends its wait for a writer; nil: it does not wait
+	killing chan struct{}           // closed when the server was told to end a statement; no other may run there before
+	main    *server                 // its writer, as others see it
+	side    *server                 // its reader, likewise
+	goodbye *router.Refusal         // end at the next idle moment
+	closing *router.Refusal         // end now
 	wake    context.CancelFunc
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -60,6 +61,7 @@ type rig struct {
 	puppets  []*puppet                                // that play the servers
 	rules    Rules                                    // of puppets; not to be changed once it serves
 	clock    time.Time                                // of sweeps
+	tls      *tls.Config                              // nil: clients are not offered any
 	admit    func(context.Context, string, int) error // nil: everybody
 	mode     router.Mode                              // of the listener; empty: split
 	board    *tally.Board                             // nil: nothing is written down
@@ -171,7 +173,7 @@ func (r *rig) listen() {
 func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	s := r.all.Open(c, router.ClientInfo{
-		ID: id, Mode: cmp.Or(r.mode, router.Split), Client: from, TLSMode: router.TLSOff,
+		ID: id, Mode: cmp.Or(r.mode, router.Split), Client: from, TLSMode: r.tlsMode(), TLS: func() *tls.Config { return r.tls },
 		Admit: r.admission(), Board: r.board, Counts: new(tally.Counts),
 		Find: func(id uint32) (router.Session, bool) {
 			r.mu.Lock()
@@ -189,6 +191,13 @@ func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 	r.mu.Lock()
 	delete(r.sessions, id)
 	r.mu.Unlock()
+}
+
+func (r *rig) tlsMode() router.TLSMode {
+	if r.tls == nil {
+		return router.TLSOff
+	}
+	return router.TLSOffer
 }
 
 // admission lets everybody in unless a test has something else in mind.
