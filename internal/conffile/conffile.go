@@ -63,13 +63,23 @@ func Read(path string, form any, check func() error) error {
 	return nil
 }
 
-// Parse does what Read does with text that is there already.
+// Parse does what Read does with text that is there already. It names all mistakes,
+// unless the text is no YAML at all.
 func Parse(source []byte, form any, check func() error) error {
 	err := yaml.NewDecoder(bytes.NewReader(source), yaml.Strict()).Decode(form)
-	if err != nil && !errors.Is(err, io.EOF) { // an empty file is all defaults
-		return errors.New(strings.TrimRight(yaml.FormatError(err, false, true), "\n"))
+	if err == nil || errors.Is(err, io.EOF) { // an empty file is all defaults
+		return locate(source, check())
 	}
-	return locate(source, check())
+	wrong, paths := unreadable(source, form)
+	if len(wrong) == 0 {
+		return shown(err)
+	}
+	return errors.Join(append(wrong, locate(source, without(check(), paths)))...)
+}
+
+// shown is an error of the decoder with the lines that it is about.
+func shown(err error) error {
+	return errors.New(strings.TrimRight(yaml.FormatError(err, false, true), "\n"))
 }
 
 // locate adds to each mistake the lines of source that it is about.
