@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"agent": {"agent/step", "topology", "topology/gtid", "election", "vip", "etcdembed", "internal/conffile", "internal/store", "internal/dbops",
 		"internal/fence", "internal/process", "internal/disk", "internal/peer", "internal/clone", "internal/certs"},
 
-	"router": {"internal/conffile", "internal/version", "router/proxyproto", "router/tally"},
+	"router": {"internal/certs", "internal/conffile", "internal/version", "router/proxyproto", "router/tally"},
 
 	"router/route":   {"router/lexer"},
 	"router/follow":  {"election", "internal/certs", "internal/peer", "internal/store", "topology", "topology/gtid"},

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"errors"
 	"net/netip"
 	"os"
 	"time"
@@ -234,11 +233,15 @@ func (c Config) complete() Config {
 	return c
 }
 
-// CheckFiles reads the files that the configuration names, as a router does when it
-// starts.
-func (c Config) CheckFiles() error {
-	_, err := c.TLS.load()
-	_, err1 := c.Etcd.Certs()
-	_, err2 := conffile.Password("`users.passwordFile`", c.Users.PasswordFile)
-	return errors.Join(err, err1, err2)
+// CheckConfig is ReadConfig that also reads the files which the configuration names,
+// as a router does when it starts; so whoever calls it must be allowed to read them.
+func CheckConfig(path string) (Config, error) {
+	cfg := Defaults()
+	err := conffile.Read(path, &cfg, func() error {
+		m := conffile.NewMistakes()
+		cfg.complete().check(m)
+		cfg.complete().contents(m)
+		return m.Err()
+	})
+	return cfg.complete(), err
 }

@@ -7,8 +7,52 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mmm-ha/mmm/internal/certs"
 	"github.com/mmm-ha/mmm/internal/conffile"
 )
+
+// Certs are what is shown to servers, and who signed theirs.
+func (b BackendTLS) Certs() certs.Files {
+	return certs.Files{CA: b.CA, Cert: b.Cert, Key: b.Key, Names: certs.Names{CA: "`backend.ca`", Cert: "`backend.cert`", Key: "`backend.key`"}}
+}
+
+// Certs are what is shown to agents, and who signed theirs.
+func (p Peer) Certs() certs.Files {
+	return certs.Files{CA: p.CA, Cert: p.Cert, Key: p.Key, Names: certs.Names{CA: "`peer.ca`", Cert: "`peer.cert`", Key: "`peer.key`"}}
+}
+
+// contents says what is wrong with files that are there. Those that are not were
+// named by check.
+func (c Config) contents(m conffile.Mistakes) {
+	read := func(field string, f certs.Files, read func() error) {
+		if (f.Cert == "") != (f.Key == "") || !there(f.CA, f.Cert, f.Key) {
+			return
+		}
+		if err := read(); err != nil {
+			m.Add(field, "names what cannot be used: %v", err)
+		}
+	}
+	open := func(f certs.Files) func() error {
+		return func() error { _, err := certs.Open(f); return err }
+	}
+	read("tls", certs.Files{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key}, func() error { _, err := c.TLS.load(); return err })
+	read("etcd", certs.Files{CA: c.Etcd.CA, Cert: c.Etcd.Cert, Key: c.Etcd.Key}, func() error { _, err := c.Etcd.Certs(); return err })
+	read("backend", c.Backend.Certs(), open(c.Backend.Certs()))
+	read("peer", c.Peer.Certs(), open(c.Peer.Certs()))
+	if there(c.Users.PasswordFile) {
+		if _, err := conffile.Password("it", c.Users.PasswordFile); err != nil {
+			m.Add("users.passwordFile", "cannot be used: %v", err)
+		}
+	}
+}
+
+// there reports whether all files that are named exist.
+func there(paths ...string) bool {
+	return !slices.ContainsFunc(paths, func(path string) bool {
+		_, err := os.Stat(path)
+		return path != "" && err != nil
+	})
+}
 
 // maxWaiting bounds the queues: more than this is a mistake in the file, and
 // would be an attack on the memory.
@@ -26,6 +70,11 @@ const (
 // validate says everything that is wrong, not just the first of it.
 func (c Config) validate() error {
 	m := conffile.NewMistakes()
+	c.check(m)
+	return m.Err()
+}
+
+func (c Config) check(m conffile.Mistakes) {
 	if c.Cluster == "" || strings.Contains(c.Cluster, "/") {
 		m.Add("cluster", "is missing or has a slash: write the cluster's name, such as `cluster: shop`")
 	}
@@ -41,7 +90,6 @@ func (c Config) validate() error {
 	c.Users.check(m.Of("users"))
 	c.Limits.check(m.Of("limits"))
 	c.checkRest(m)
-	return m.Err()
 }
 
 func (c Config) checkListeners(m conffile.Mistakes) {

@@ -40,6 +40,9 @@ func (r *Router) Reload(next Config) (Change, error) {
 	r.config.Store(&next)
 	r.gate.tune(next.Limits)
 	r.board.Trace.ShowLiterals(next.Trace.Literals)
+	if next.Limits != now.Limits {
+		r.doubt(next.Limits)
+	}
 	if r.opt.Reloaded != nil {
 		r.opt.Reloaded(next)
 	}

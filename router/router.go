@@ -130,6 +130,7 @@ func (r *Router) Run(ctx context.Context, ready func()) error {
 		_ = group.Wait() // it ended because it was told to
 		return unlessCanceled(err)
 	}
+	r.doubt(r.opt.Config.Limits)
 	accepting := r.accept(life, group)
 	group.Go(func() error { return r.sweeper.run(life) })
 	group.Go(func() error { return r.front.watch(life) })
@@ -167,6 +168,13 @@ func (r *Router) learn(ctx, life context.Context) {
 	end := time.Now().Add(learnLimit)
 	for !r.knows() && time.Now().Before(end) && ctx.Err() == nil && life.Err() == nil {
 		pause(ctx, lookEvery)
+	}
+}
+
+// doubt says that there are too few files for the limits.
+func (r *Router) doubt(l Limits) {
+	if why := l.fewFiles(mayOpen()); why != "" {
+		r.log.Warn("clients may be refused before their limit is reached", "why", why)
 	}
 }
 

@@ -21,6 +21,7 @@ type front struct {
 	mu    sync.Mutex
 	files FrontTLS
 	seen  [3]fileStamp
+	told  time.Time // when it was last said that the certificate ends
 }
 
 // fileStamp tells one content of a file from another without reading it.
@@ -69,14 +70,16 @@ func (f *front) use(files FrontTLS) error {
 
 // watch looks at the files until ctx ends.
 func (f *front) watch(ctx context.Context) error {
+	f.life(time.Now())
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case now := <-tick.C:
 			f.look()
+			f.life(now)
 		}
 	}
 }
@@ -88,6 +91,27 @@ func (f *front) look() {
 	if err := f.use(files); err != nil {
 		f.log.Error("the new certificate was not taken: clients are shown the one before", "err", err)
 	}
+}
+
+// lifeEvery is how often it is said that the certificate ends.
+const lifeEvery = 6 * time.Hour
+
+// life says that the certificate ends soon, or has ended.
+func (f *front) life(now time.Time) {
+	end := f.expires()
+	if end.IsZero() || !f.told.IsZero() && now.Sub(f.told) < lifeEvery {
+		return
+	}
+	why := lifeOf(end, now)
+	switch {
+	case why == "":
+		return
+	case end.Before(now):
+		f.log.Error("TLS of clients is in danger", "why", why)
+	default:
+		f.log.Warn("TLS of clients is in danger", "why", why)
+	}
+	f.told = now
 }
 
 func leafOf(conf *tls.Config) *x509.Certificate { return conf.Certificates[0].Leaf }

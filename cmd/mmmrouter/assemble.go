@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/netip"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +32,7 @@ type parts struct {
 	picker   *pick.Picker
 	holder   *session.Holder
 	accounts *auth.Loader
-	servers  backend.TLS
+	servers  *servers
 	pool     *backend.Pool
 }
 
@@ -67,7 +63,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 		Client: client, Log: log, MaxLag: cfg.Readers.MaxLag.D(),
 		Name: cfg.Name, Peers: peers, Writing: func() (int, int) { return talk.Writing() },
 	})
-	if p.servers, err = serversTLS(cfg.Backend); err != nil {
+	if p.servers, err = newServers(cfg.Backend, log); err != nil {
 		return router.Options{}, err
 	}
 	if p.accounts, err = p.loader(cfg, log); err != nil {
@@ -79,7 +75,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 	}
 	talk = session.New(session.Options{
 		Log: log, Follow: p.follower, Picker: p.picker, Accounts: p.accounts, Keys: keys, Holder: p.holder, Pool: p.pool,
-		Servers: func() backend.TLS { return p.servers }, Rules: p.rules,
+		Servers: p.servers.policy, Rules: p.rules,
 	})
 	return router.Options{
 		Config: cfg, Log: log, Conversation: talk, Cluster: p.cluster, Accounts: p.known, Normal: normal, Reloaded: p.reloaded,
@@ -89,6 +85,7 @@ func assemble(ctx context.Context, cfg router.Config, log *slog.Logger) (router.
 			group.Go(func() error { return p.follower.Run(ctx) })
 			group.Go(func() error { return p.accounts.Run(ctx) })
 			group.Go(func() error { return p.sweep(ctx, talk) })
+			group.Go(func() error { return p.servers.watch(ctx) })
 			return group.Wait()
 		},
 	}, nil
@@ -99,7 +96,7 @@ func peerCerts(p router.Peer) (*certs.Certs, error) {
 	if p == (router.Peer{}) {
 		return nil, nil
 	}
-	return certs.Open(certs.Files{CA: p.CA, Cert: p.Cert, Key: p.Key, Names: certs.Names{CA: "`peer.ca`", Cert: "`peer.cert`", Key: "`peer.key`"}})
+	return certs.Open(p.Certs())
 }
 
 // sweep closes what the pool has kept for too long, and ends what waits for servers
@@ -184,10 +181,7 @@ func (p *parts) readAccounts(ctx context.Context, u router.Users, each func(user
 			v = p.follower.View()
 		}
 	}
-	from := dbops.AccountServer{Address: v.Writer.Address, User: u.Account, Password: password}
-	if p.servers.Mode == backend.TLSRequire || p.servers.Mode == backend.TLSVerify {
-		from.TLS = p.tlsTo(v.Writer.Address)
-	}
+	from := dbops.AccountServer{Address: v.Writer.Address, User: u.Account, Password: password, TLS: p.servers.demanded(v.Writer.Address)}
 	err = dbops.ReadAccounts(ctx, from, each)
 	if errors.Is(err, dbops.ErrDenied) {
 		return fmt.Errorf("%w: write the password of %s into %s, or make the account with `mmmrouter grants`", err, u.Account, u.PasswordFile)
@@ -206,40 +200,6 @@ func (p *parts) known() router.Accounts {
 		a.Problem = s.FileError
 	}
 	return a
-}
-
-func (p *parts) tlsTo(a netip.AddrPort) *tls.Config {
-	c := p.servers.Config.Clone()
-	c.ServerName = a.Addr().String()
-	c.InsecureSkipVerify = p.servers.Mode != backend.TLSVerify
-	return c
-}
-
-// serversTLS is how servers are spoken to.
-func serversTLS(b router.BackendTLS) (backend.TLS, error) {
-	t := backend.TLS{Mode: backend.TLSMode(b.TLS)}
-	if b.TLS == router.BackendOff || b.TLS == "" {
-		return t, nil
-	}
-	t.Config = &tls.Config{MinVersion: tls.VersionTLS12}
-	if b.CA != "" {
-		pem, err := os.ReadFile(b.CA)
-		if err != nil {
-			return t, fmt.Errorf("backend.ca: %w", err)
-		}
-		t.Config.RootCAs = x509.NewCertPool()
-		if !t.Config.RootCAs.AppendCertsFromPEM(pem) {
-			return t, fmt.Errorf("backend.ca: %s holds no certificate", b.CA)
-		}
-	}
-	if b.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(b.Cert, b.Key)
-		if err != nil {
-			return t, fmt.Errorf("backend.cert: %w", err)
-		}
-		t.Config.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
 }
 
 // cluster is the view as the router's pages show it.

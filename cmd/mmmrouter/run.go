@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,11 +10,13 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mmm-ha/mmm/internal/daemon"
 	"github.com/mmm-ha/mmm/router"
+	"github.com/mmm-ha/mmm/router/auth"
 )
 
 func newRunCommand() *cobra.Command {
@@ -63,7 +66,7 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	if err != nil {
 		return err
 	}
-	cfg, err := router.ReadConfig(path)
+	cfg, err := router.CheckConfig(path)
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func signals(ctx context.Context, do func(os.Signal)) {
 }
 
 func reload(r *router.Router, path string, log *slog.Logger) {
-	cfg, err := router.ReadConfig(path)
+	cfg, err := router.CheckConfig(path)
 	if err != nil {
 		log.Error("the file was not taken: the router goes on with what it has", "err", err)
 		return
@@ -150,16 +153,20 @@ place and how to mend it, and ends with 1 when there is one.`,
 		Example: "  mmmrouter check-config --config /etc/mmm/mmmrouter.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := router.ReadConfig(configPath(cmd))
-			if err != nil {
-				return err
+			cfg, err := router.CheckConfig(configPath(cmd))
+			if cfg.Users.File != "" {
+				_, bad := auth.ReadUsers(cfg.Users.File)
+				err = errors.Join(err, bad)
 			}
-			if err := cfg.CheckFiles(); err != nil {
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "OK: router %s of cluster %s\n", cfg.Name, cfg.Cluster)
 			for _, l := range cfg.Listeners {
 				fmt.Fprintf(cmd.OutOrStdout(), "  %-22s %-7s TLS %s\n", l.Address, l.Mode, l.TLS)
+			}
+			for _, doubt := range cfg.Doubts(time.Now()) {
+				fmt.Fprintf(cmd.OutOrStdout(), "but %s\n", doubt)
 			}
 			return nil
 		},

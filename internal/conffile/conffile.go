@@ -77,10 +77,6 @@ func Parse(source []byte, form any, check func() error) error {
 	return errors.Join(append(wrong, locate(source, without(check(), paths)))...)
 }
 
-// shown is an error of the decoder with the lines that it is about.
-func shown(err error) error {
-	return errors.New(strings.TrimRight(yaml.FormatError(err, false, true), "\n"))
-}
 
 // locate adds to each mistake the lines of source that it is about.
 func locate(source []byte, err error) error {

@@ -112,3 +112,33 @@ func write(t *testing.T, text string, mode os.FileMode) string {
 	}
 	return path
 }
+
+func TestEveryMistakeIsNamedAlsoWhatCannotBeRead(t *testing.T) {
+	var f form
+	text := "name: x\ntime: fast\nsiez: 3\netcd: {endpoints: [\"http://192.0.2.1:2379\"], insecure: perhaps, cert: {a: b}}\nsize: 1MB\n"
+	err := Parse([]byte(text), &f, func() error {
+		m := NewMistakes()
+		m.Add("name", "is wrong")
+		m.Add("time", "is 0")           // because it could not be read
+		m.Add("etcd.insecure", "is no") // likewise
+		f.Etcd.Check(m.Of("etcd"))
+		return m.Err()
+	})
+	if err == nil {
+		t.Fatal("taken")
+	}
+	for _, want := range []string{"[2:7]", "\"fast\" is not a duration", "[3:1]", "siez", "[4:56] this is a text: write true or false", "[4:71] this is keys with values", "unknown field \"siez\": correct the word", "[5:7]", "1MB", "`name` is wrong", "`etcd.endpoints` has"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "is 0") || strings.Contains(err.Error(), "is no\n") {
+		t.Errorf("what could not be read is said to be wrong once more:\n%v", err)
+	}
+	if err := Parse([]byte("name: [x\ntime: fast\n"), &f, func() error { return nil }); err == nil || !strings.Contains(err.Error(), "[2:1]") {
+		t.Errorf("no YAML: %v", err)
+	}
+	if err := Parse([]byte("just a word\n"), &f, func() error { return nil }); err == nil {
+		t.Error("a word is taken")
+	}
+}

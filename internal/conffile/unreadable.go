@@ -2,6 +2,7 @@ package conffile
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -103,4 +104,73 @@ func without(err error, paths []string) error {
 			return m.Place() == p || strings.HasPrefix(m.Place(), p+".") || strings.HasPrefix(p, m.Place()+".")
 		})
 	})...)
+}
+
+// shown is an error of the decoder, in words for an operator, with the lines that it is
+// about.
+func shown(err error) error {
+	text := yaml.FormatError(err, false, true)
+	var at yaml.Error
+	if words := inWords(err); words != "" && errors.As(err, &at) {
+		text = yaml.FormatErrorWithToken(words, at.GetToken(), false, true)
+	}
+	return errors.New(strings.TrimRight(text, "\n"))
+}
+
+// inWords says what is wrong and what to write; empty: the decoder has said it.
+func inWords(err error) string {
+	var kind *yaml.TypeError
+	var unknown *yaml.UnknownFieldError
+	var node *yaml.UnexpectedNodeTypeError
+	switch {
+	case errors.As(err, &kind):
+		return "this is " + kindOf(kind.SrcType) + ": write " + kindOf(kind.DstType)
+	case errors.As(err, &unknown):
+		return unknown.Message + ": correct the word, or take it out"
+	case errors.As(err, &node):
+		return "this is " + nodeOf(node.Actual) + ": write " + nodeOf(node.Expected)
+	default:
+		return ""
+	}
+}
+
+// What an operator calls values.
+const (
+	aList = "a list, such as [a, b]"
+	keys  = "keys with values, such as {key: value}"
+)
+
+// nodeOf is what an operator calls a value of that form.
+func nodeOf(n ast.NodeType) string {
+	switch n { //nolint:exhaustive // all others are single values
+	case ast.SequenceType:
+		return aList
+	case ast.MappingType, ast.MappingValueType:
+		return keys
+	case ast.NullType:
+		return "empty"
+	default:
+		return "a single value"
+	}
+}
+
+// kindOf is what an operator calls values of a type.
+func kindOf(t reflect.Type) string {
+	if t == nil {
+		return "something else"
+	}
+	switch t.Kind() { //nolint:exhaustive // configurations have no others
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text"
+	case reflect.Slice, reflect.Array:
+		return aList
+	case reflect.Map, reflect.Struct:
+		return keys
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Uint16, reflect.Float64:
+		return "a number"
+	default:
+		return "a " + t.Kind().String()
+	}
 }
