@@ -77,7 +77,6 @@ func Parse(source []byte, form any, check func() error) error {
 	return errors.Join(append(wrong, locate(source, without(check(), paths)))...)
 }
 
-
 // locate adds to each mistake the lines of source that it is about.
 func locate(source []byte, err error) error {
 	if err == nil {
