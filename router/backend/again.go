@@ -45,18 +45,17 @@ func (c *Conn) clean(ctx context.Context) error {
 		several[0] = 0
 	}
 	return c.dialogue(ctx, "clean a session", func(h *Handshake) error {
-		if _, err := h.do(wire.ComResetConnection, ""); err != nil {
+		both := h.command(nil, wire.ComResetConnection, "")
+		if _, err := h.conn.Write(h.command(both, wire.ComSetOption, string(several))); err != nil {
 			return err
 		}
-		_, err := h.do(wire.ComSetOption, string(several))
+		if _, err := h.done("reset"); err != nil {
+			return err
+		}
+		_, err := h.done("set option")
 		return err
 	})
 }
-
-// likeNew fails at a server that runs init_connect for who connects: it would not
-// run it for who comes to a connection. It sets what is set anyway. (DO does not
-// fail: it makes a warning of the error.)
-const likeNew = "SET SESSION session_track_schema = IF(@@global.init_connect = '', 1, (SELECT 1 UNION ALL SELECT 2))"
 
 // become logs another client in on the connection, by COM_CHANGE_USER: the server
 // judges it as if it had just come, and forgets all of the last one's session.
@@ -79,18 +78,19 @@ func (c *Conn) become(ctx context.Context, who Who, secret auth.Secret, policy T
 			return err
 		}
 		c.OK.Info, c.OK.Tracked = nil, nil
-		if _, err = h.do(wire.ComQuery, likeNew); err != nil {
-			return err
-		}
-		return h.track()
+		return h.trackLikeNew()
 	})
 }
 
 // dialogue speaks with the server, bounded by the context.
 func (c *Conn) dialogue(ctx context.Context, what string, speak func(*Handshake) error) error {
-	h := &Handshake{conn: c.Conn, packets: wire.NewReader(c.Conn, mostLogin), Target: c.Target, Greeting: c.Greeting, Capabilities: c.Capabilities, Secret: c.Secret}
+	h := &Handshake{Target: c.Target, Greeting: c.Greeting, Capabilities: c.Capabilities, Secret: c.Secret}
+	h.hear(c.Conn)
 	h.bound(ctx)
 	err := speak(h)
+	if err == nil {
+		err = h.heardAll()
+	}
 	if !h.stop() || ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

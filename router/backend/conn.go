@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,8 @@ type Server = auth.ServerError
 // payloads; Finish or Abandon ends it.
 type Handshake struct {
 	conn    net.Conn
-	packets *wire.Reader
+	ahead   *bufio.Reader // of conn
+	packets *wire.Reader  // of ahead
 	seq     byte
 
 	Target       Target
@@ -66,7 +68,7 @@ func Begin(ctx context.Context, t Target, who Who, policy TLS, answer func(wire.
 }
 
 func (h *Handshake) begin(ctx context.Context, who Who, policy TLS, answer func(wire.Greeting, auth.Channel) (string, []byte, error)) error {
-	h.packets = wire.NewReader(h.conn, mostLogin)
+	h.hear(h.conn)
 	first, err := h.Read()
 	if err != nil {
 		return err
@@ -139,14 +141,34 @@ func (h *Handshake) secure(ctx context.Context, policy TLS, login *wire.Login) e
 		}
 	}
 	login.Capabilities |= wire.TLS
-	if err := h.Write(login.AppendTLSRequest(nil)); err != nil {
+	if err := errors.Join(h.heardAll(), h.Write(login.AppendTLSRequest(nil))); err != nil {
 		return err
 	}
 	c, err := upgrade(ctx, h.conn, policy, h.Target)
 	if err != nil {
 		return fmt.Errorf("TLS: %w", err)
 	}
-	h.conn, h.packets, h.Secret = c, wire.NewReader(c, mostLogin), true
+	h.hear(c)
+	h.Secret = true
+	return nil
+}
+
+// readAhead is more than any answer here but an error: so one read is enough for an
+// answer, or for two.
+const readAhead = 512
+
+// hear makes c what is spoken on.
+func (h *Handshake) hear(c net.Conn) {
+	h.conn, h.ahead = c, bufio.NewReaderSize(c, readAhead)
+	h.packets = wire.NewReader(h.ahead, mostLogin)
+}
+
+// heardAll fails if the server has said more than it was asked. Whoever reads from the
+// connection itself after this would miss that.
+func (h *Handshake) heardAll() error {
+	if n := h.ahead.Buffered(); n > 0 {
+		return fmt.Errorf("%d bytes that nobody asked for", n)
+	}
 	return nil
 }
 
@@ -224,6 +246,9 @@ func (h *Handshake) Finish(ok []byte) (*Conn, error) {
 	end, err := wire.ParseOK(ok, h.Capabilities)
 	if err == nil {
 		err = h.track()
+	}
+	if err == nil {
+		err = h.heardAll()
 	}
 	if err == nil && !h.stop() {
 		err = errors.New("the time was over at its end")

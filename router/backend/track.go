@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/mmm-ha/mmm/router/wire"
 )
@@ -25,6 +26,19 @@ func (h *Handshake) track() error {
 	return err
 }
 
+// trackLikeNew is track, and fails at a server that runs init_connect for who connects:
+// it would not run it for who comes to a connection. (DO does not fail: it makes a
+// warning of the error.)
+func (h *Handshake) trackLikeNew() error {
+	const like = "session_track_schema=IF(@@global.init_connect='', 1, (SELECT 1 UNION ALL SELECT 2))"
+	text := "SET SESSION " + like
+	if h.Capabilities.Has(wire.SessionTrack) {
+		text = strings.Replace(Track(h.Greeting), "session_track_schema=1", like, 1)
+	}
+	_, err := h.do(wire.ComQuery, text)
+	return err
+}
+
 // Track is the statement that switches the reports on, for that kind of server.
 func Track(g wire.Greeting) string {
 	if g.MariaDB() {
@@ -35,14 +49,24 @@ func Track(g wire.Greeting) string {
 
 // do runs a command that is answered by OK or ERR.
 func (h *Handshake) do(c wire.Command, text string) (wire.OK, error) {
-	h.seq = 0
+	if _, err := h.conn.Write(h.command(nil, c, text)); err != nil {
+		return wire.OK{}, err
+	}
+	return h.done(text)
+}
+
+// command appends the packet of a command.
+func (h *Handshake) command(dst []byte, c wire.Command, text string) []byte {
 	payload := append([]byte{byte(c)}, text...)
 	if c == wire.ComQuery {
 		payload = wire.AppendQuery(nil, text, h.Capabilities)
 	}
-	if err := h.Write(payload); err != nil {
-		return wire.OK{}, err
-	}
+	dst, _ = wire.AppendPacket(dst, payload, 0)
+	return dst
+}
+
+// done reads the answer to a command.
+func (h *Handshake) done(text string) (wire.OK, error) {
 	p, err := h.Read()
 	if err != nil {
 		return wire.OK{}, err

@@ -393,3 +393,20 @@ func TestOnlyOneSessionWaitsForAReaderThatIsBehind(t *testing.T) {
 		t.Errorf("%d of 5 reads went to the writer", n)
 	}
 }
+
+func TestTheNextClientGetsAlsoTheConnectionOnWhichNothingWasAsked(t *testing.T) {
+	writer, reader := newPuppet(t, "db1", nil), newPuppet(t, "db2", nil)
+	r := newTheatre(t, writer, reader)
+	pool := backend.NewPool(10, time.Minute)
+	r.all.opt.Pool = pool
+	t.Cleanup(pool.Close)
+	for range 3 {
+		k := r.talk()
+		k.query("SELECT a FROM t")
+		k.close()
+		r.until("both are kept", func() bool { return pool.Idle() == 2 })
+	}
+	if n, m := writer.greeted(), reader.greeted(); n != 1 || m != 1 {
+		t.Errorf("for three clients one after the other the writer was dialled %d times, the reader %d times", n, m)
+	}
+}

@@ -68,8 +68,8 @@ func (j *journal) take() map[string]written {
 
 // ofTheRouter is what the router asks servers for itself, or says in other words
 // than its client: whom to end.
-var ofTheRouter = regexp.MustCompile(`^(SET SESSION session_track_system_variables='\*', session_track_schema=1|SET SESSION ` + "`" +
-	`|SET NAMES \w+ COLLATE \w+|SELECT MASTER_GTID_WAIT\(|SET last_insert_id=\d+$|SELECT @@collation_connection$|SELECT CONCAT\('NAMES '|SET SESSION session_track_schema = IF|SELECT @@sql_mode$|SET SESSION sql_mode=(DEFAULT|'[A-Z_,]*')$|KILL )`)
+var ofTheRouter = regexp.MustCompile(`^(SET SESSION session_track_system_variables='\*', session_track_schema=(1|IF\(@@global.init_connect=''.*\)),|SET SESSION ` + "`" +
+	`|SET NAMES \w+ COLLATE \w+|SELECT MASTER_GTID_WAIT\(|SET last_insert_id=\d+$|SELECT @@collation_connection$|SELECT CONCAT\('NAMES '|SELECT @@sql_mode$|SET SESSION sql_mode=(DEFAULT|'[A-Z_,]*')$|KILL )`)
 
 // reading is how statements begin that a reader may be asked; a transaction that
 // only reads ends there, too.

@@ -16,20 +16,20 @@ const (
 type stage uint8
 
 const (
-	first   stage = iota // of a result
-	columns              // descriptions, then rows
+	over    stage = iota
+	first         // of a result
+	columns       // descriptions, then rows
 	rows
 	params   // descriptions of a prepared statement, then those of its columns
 	prepared // descriptions of its columns, then the end
 	text     // the whole answer is one packet of text
-	over
 )
 
 // mostColumns is what no result has more of: servers end at 4096.
 const mostColumns = 1 << 16
 
 // Walker finds where the answer to a command ends, without looking into rows. Use
-// Start first. It allocates nothing.
+// Start first; before that it is over. It allocates nothing.
 type Walker struct {
 	Packet []byte // of the last event, with its header: a part of what Walk was given
 	Status Status // of the last OK or EOF
