@@ -47,7 +47,7 @@ func TestAtRestASessionLearnsWhetherItMustEnd(t *testing.T) {
 		{"told to end, in a transaction", farewell, nil, route.OnWriter, nil},
 		{"killed in a transaction", farewell, kill, route.OnWriter, kill},
 	} {
-		s := &Session{goodbye: c.goodbye, closing: c.closing, state: state{transaction: c.in}}
+		s := &Session{outward: outward{goodbye: c.goodbye, closing: c.closing}, state: state{transaction: c.in}}
 		now := time.Now()
 		if got := s.rest(now); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)

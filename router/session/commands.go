@@ -37,7 +37,7 @@ func (s *Session) localFile(srv *server) error {
 		last = n == 0
 	}
 	s.relayAnswer(srv, srv.link.exchange(nil))
-	if s.leave == nil { // else a second one is asked for
+	if s.errand == nil { // else a second one is asked for
 		s.enter(router.Idle)
 	}
 	return s.ended

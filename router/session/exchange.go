@@ -48,8 +48,8 @@ func (s *Session) begin(srv *server) bool {
 		s.mu.Lock()
 	}
 	defer s.mu.Unlock()
-	if s.stop {
-		s.stop = false
+	if s.doomed {
+		s.doomed = false
 		return false
 	}
 	s.running = srv
@@ -97,7 +97,7 @@ func (s *Session) relayAnswer(srv *server, err error) (again bool) {
 			return false
 		case wire.Local:
 			s.req.sql = bytes.Clone(s.req.sql) // the file comes where it stands
-			s.leave = func() error { return s.localFile(srv) }
+			s.errand = func() error { return s.localFile(srv) }
 			return false
 		case wire.More, wire.Middle, wire.Ready: // it goes on
 		}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/mmm-ha/mmm/router"
@@ -12,7 +13,22 @@ import (
 	"github.com/mmm-ha/mmm/router/wire"
 )
 
-// What others ask of a session while it runs.
+// outward is what others ask for and change while a session runs; mu guards all of it.
+type outward struct {
+	mu      sync.Mutex
+	shown   router.State
+	running *server                 // what a statement runs on
+	open    bool                    // it is in a transaction on the writer, or was when it was last idle
+	wasCut  bool                    // the connection under the statement was cut, to end it
+	doomed  bool                    // the statement that is not on a server yet must not run
+	release context.CancelCauseFunc // ends its wait for a writer; nil: it does not wait
+	killing chan struct{}           // closed when the server was told to end a statement; no other may run there before
+	main    *server                 // its writer, as others see it
+	side    *server                 // its reader, likewise
+	goodbye *router.Refusal         // end at the next idle moment
+	closing *router.Refusal         // end now
+	wake    context.CancelFunc
+}
 
 // enter says what the session does from now on.
 func (s *Session) enter(p router.Phase) { s.enterAt(p, time.Now()) }
@@ -32,7 +48,7 @@ func (s *Session) entered(p router.Phase, now time.Time) {
 		s.shown.Statements++
 	}
 	if p == router.Idle {
-		s.running, s.stop, s.wasCut = nil, false, false
+		s.running, s.doomed, s.wasCut = nil, false, false
 		s.shown.InTransaction = s.transaction != route.NoTransaction
 		s.open = s.transaction == route.OnWriter
 	}
@@ -72,7 +88,7 @@ var errInterrupted = &wire.Err{Code: 1317, State: "70100", Message: "Query execu
 func (s *Session) stopped() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stop
+	return s.doomed
 }
 
 // goOn says that the statement is no longer held, or refused by a server, and looks
@@ -140,7 +156,7 @@ func (s *Session) KillQuery(ctx context.Context) error {
 	s.mu.Lock()
 	srv, who, secret := s.running, s.who, s.secret
 	if srv == nil || s.killing != nil {
-		s.stop = s.shown.Phase == router.Running || s.shown.Phase == router.Held
+		s.doomed = s.shown.Phase == router.Running || s.shown.Phase == router.Held
 		if s.release != nil {
 			s.release(errInterrupted)
 		}

@@ -152,7 +152,7 @@ func TestAStatementThatGetsNoWriterIsSaid(t *testing.T) {
 	if n := strings.Count(said.String(), "statements fail that waited for a writer"); n != 1 || !strings.Contains(said.String(), "hold.time") {
 		t.Errorf("said %d times: %s", n, said)
 	}
-	if err := errors.Join(turned{"a reason"}); !errors.Is(err, errGoodbye) || ended(err) != nil {
+	if err := errors.Join(turned{"a reason"}); !errors.Is(err, errGoodbye) || unlessGoodbye(err) != nil {
 		t.Errorf("a login that was refused ends with %v", err)
 	}
 }

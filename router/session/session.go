@@ -53,12 +53,7 @@ type Session struct {
 	client *link
 	ctx    context.Context //nolint:containedctx // of Serve: turn is called by the poller, with nothing
 
-	brand  lexer.Mode // which functions the servers have
-	caps   wire.Capability
-	who    backend.Who
-	secret auth.Secret
-	stale  bool   // what is known of the account may be old
-	alone  string // why there can be no reader for this client; empty: there can
+	identity
 
 	writer *server
 	reader *server
@@ -69,22 +64,20 @@ type Session struct {
 	statements map[uint32]*statement
 	lastID     uint32
 	out        []byte       // for answers of the router's own
-	leave      func() error // what must be done outside of the poller
+	errand     func() error // what must be done outside of the poller
 	ended      error        // why the conversation ends
 
-	mu      sync.Mutex // for what others ask for
-	shown   router.State
-	running *server                 // what a statement runs on
-	open    bool                    // it is in a transaction on the writer, or was when it was last idle
-	wasCut  bool                    // the connection under the statement was cut, to end it
-	stop    bool                    // the statement that is not on a server yet must not run
-	release context.CancelCauseFunc // ends its wait for a writer; nil: it does not wait
-	killing chan struct{}           // closed when the server was told to end a statement; no other may run there before
-	main    *server                 // its writer, as others see it
-	side    *server                 // its reader, likewise
-	goodbye *router.Refusal         // end at the next idle moment
-	closing *router.Refusal         // end now
-	wake    context.CancelFunc
+	outward
+}
+
+// identity is who the client is, as its login has shown.
+type identity struct {
+	brand  lexer.Mode // which functions the servers have
+	caps   wire.Capability
+	who    backend.Who
+	secret auth.Secret
+	stale  bool   // what is known of the account may be old
+	alone  string // why there can be no reader for this client; empty: there can
 }
 
 // state is what a client's session is in.
@@ -120,14 +113,18 @@ func (s *Session) Serve(ctx context.Context) error {
 	s.mu.Unlock()
 	s.all.serves(s)
 	defer s.all.served(s)
-	stop := context.AfterFunc(ctx, func() { _ = s.client.conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock() // it becomes another one by TLS
+		defer s.mu.Unlock()
+		_ = s.client.conn.SetDeadline(time.Unix(1, 0))
+	})
 	defer stop()
 	defer s.hangUp()
 	if err := s.login(ctx); err != nil {
 		s.notIn(err)
-		return ended(err)
+		return unlessGoodbye(err)
 	}
-	return ended(s.converse(ctx))
+	return unlessGoodbye(s.converse(ctx))
 }
 
 func (c *Conversations) serves(s *Session) {
@@ -142,8 +139,8 @@ func (c *Conversations) served(s *Session) {
 	delete(c.sessions, s)
 }
 
-// ended is the error of Serve: none for a client that left as clients leave.
-func ended(err error) error {
+// unlessGoodbye is the error of Serve: none for a client that left as clients leave.
+func unlessGoodbye(err error) error {
 	if errors.Is(err, errGoodbye) || errors.Is(err, io.EOF) {
 		return nil
 	}
@@ -164,7 +161,7 @@ func (s *Session) converse(ctx context.Context) error {
 		switch {
 		case s.ended != nil:
 			return s.ended
-		case s.leave != nil:
+		case s.errand != nil:
 			if err := s.outside(); err != nil {
 				return err
 			}
@@ -179,9 +176,9 @@ func (s *Session) converse(ctx context.Context) error {
 // outside does what must be done outside of the poller. Until all of it is done, what
 // comes from the client is no command.
 func (s *Session) outside() error {
-	for s.leave != nil {
-		one := s.leave
-		s.leave = nil
+	for s.errand != nil {
+		one := s.errand
+		s.errand = nil
 		if err := one(); err != nil {
 			return err
 		}

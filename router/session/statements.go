@@ -21,22 +21,22 @@ type statement struct {
 	params uint16
 	types  []byte // of the parameters, as last sent
 
-	schema  string     // in which it was prepared: what its names mean
-	made    lexer.Mode // by which its text was read
-	sqlMode []byte     // likewise, as it was set; nil: as after a login
+	schema   string     // in which it was prepared: what its names mean
+	textMode lexer.Mode // by which its text was read then
+	sqlMode  []byte     // likewise, as it was set; nil: as after a login
 
 	parts  bool  // of its long data are on the writer
 	missed error // why one of them is not; the execution will say it
 	cursor bool  // rows of it wait on the writer
 
-	digest uint64 // in that mode; 0: not reckoned yet
-	mode   lexer.Mode
+	digest     uint64 // in that mode; 0: not reckoned yet
+	digestMode lexer.Mode
 }
 
 // digestIn is the digest of the text in a mode.
 func (st *statement) digestIn(m lexer.Mode) uint64 {
-	if st.digest == 0 || st.mode != m {
-		st.digest, st.mode = lexer.Digest(st.sql, m), m
+	if st.digest == 0 || st.digestMode != m {
+		st.digest, st.digestMode = lexer.Digest(st.sql, m), m
 	}
 	return st.digest
 }
@@ -50,7 +50,7 @@ func (s *Session) prepare(sql []byte) {
 	if s.lastID == latest {
 		s.lastID = 1
 	}
-	s.statements[s.lastID] = &statement{id: s.lastID, sql: bytes.Clone(sql), class: c, schema: s.schema, made: s.mode(), sqlMode: s.settings.value("sql_mode")}
+	s.statements[s.lastID] = &statement{id: s.lastID, sql: bytes.Clone(sql), class: c, schema: s.schema, textMode: s.mode(), sqlMode: s.settings.value("sql_mode")}
 	s.req.class = route.Class{Kind: route.Ask, Rule: c.Rule}
 	id := s.lastID
 	s.run()
@@ -117,12 +117,12 @@ func (s *Session) execute() {
 		s.req.class.Pins |= route.Cursor
 	}
 	s.run()
-	s.holds(st, false, cursor && s.status.Has(wire.CursorExists))
+	s.nowOnWriter(st, false, cursor && s.status.Has(wire.CursorExists))
 }
 
-// holds notes what a statement has on the writer now, and pins the session by what all
+// nowOnWriter notes what a statement has on the writer now, and pins the session by what all
 // of them have there.
-func (s *Session) holds(st *statement, parts, cursor bool) {
+func (s *Session) nowOnWriter(st *statement, parts, cursor bool) {
 	const both = route.LongData | route.Cursor
 	st.parts, st.cursor = parts, cursor
 	if s.pins&both == 0 {
@@ -210,7 +210,7 @@ func (s *Session) asPrepared(srv *server, st *statement) (back func() error, err
 			return err
 		})
 	}
-	if st.made == s.mode() {
+	if st.textMode == s.mode() {
 		return back, nil
 	}
 	a, err := srv.ask(wire.ComQuery, []byte("SELECT @@sql_mode"))
@@ -261,7 +261,7 @@ func (s *Session) longData(st *statement) {
 		return
 	}
 	s.pins |= route.LongData
-	s.holds(st, true, st.cursor)
+	s.nowOnWriter(st, true, st.cursor)
 	s.exchange(srv)
 }
 
@@ -273,7 +273,7 @@ func (s *Session) incomplete(st *statement) {
 	if st.parts && s.writer != nil {
 		s.unprepare(s.writer, st)
 	}
-	s.holds(st, false, false)
+	s.nowOnWriter(st, false, false)
 	if errors.Is(err, errLost) && s.transaction == route.NoTransaction && s.pins == 0 { // the client has ended it in between
 		s.refuse(1105, "HY000", "a part of the statement's long data was lost with its writer: send it again")
 		return
@@ -297,10 +297,10 @@ func (s *Session) onWriter(st *statement) {
 	s.run()
 	switch {
 	case s.req.command == wire.ComStmtFetch:
-		s.holds(st, st.parts, st.cursor && !s.status.Has(wire.LastRowSent))
+		s.nowOnWriter(st, st.parts, st.cursor && !s.status.Has(wire.LastRowSent))
 	case s.pins&(route.Cursor|route.LongData) == 0: // it is reset; others may have theirs still
 		s.pins |= route.Cursor | route.LongData
-		s.holds(st, false, false)
+		s.nowOnWriter(st, false, false)
 		st.missed = nil
 	}
 }
@@ -313,7 +313,7 @@ func (s *Session) closeStatement(st *statement) {
 		}
 	}
 	delete(s.statements, st.id)
-	s.holds(st, false, false)
+	s.nowOnWriter(st, false, false)
 }
 
 // unprepare closes a statement on one server, with all that the server has of it.

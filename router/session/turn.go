@@ -68,7 +68,7 @@ func (s *Session) turn() bool {
 		s.enterAt(router.Running, s.req.began)
 		s.command()
 		s.client.used(len(packet))
-		if s.leave != nil {
+		if s.errand != nil {
 			return false
 		}
 		why := s.rest(s.req.end())
@@ -115,7 +115,7 @@ func (s *Session) whole() (packet []byte, much bool) {
 func (s *Session) tooMuch() {
 	s.req = request{packet: s.client.bytes, began: time.Now()} // which command it is may not be there yet
 	s.refuse(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes")
-	s.leave = func() error {
+	s.errand = func() error {
 		s.client.linger(lingerLimit)
 		return errGoodbye
 	}
@@ -146,7 +146,7 @@ func (s *Session) command() {
 		s.resetConnection()
 	case wire.ComChangeUser:
 		login := bytes.Clone(p[1:])
-		s.leave = func() error { return s.changeUser(login) }
+		s.errand = func() error { return s.changeUser(login) }
 	case wire.ComProcessKill:
 		s.killByNumber(p)
 	case wire.ComSetOption:
