@@ -40,6 +40,7 @@ var (
 	descQueries     = desc("queries_total", "Statements that have ended, by who answered.", "target")
 	descErrors      = desc("query_errors_total", "Statements that ended with an error, by who answered.", "target")
 	descDuration    = desc("query_duration_seconds", "Time from the statement to the end of its answer, by who answered.", "target")
+	descRereads     = desc("read_retries_total", "Times that a read was sent again because its server went away before it answered.")
 	descRetries     = desc("reader_write_retries_total", "Statements that a reader refused as read-only and the writer answered.")
 	descHeld        = desc("held_total", "Statements that waited for a writer.")
 	descHeldTime    = desc("held_seconds_total", "Time that statements waited for a writer.")
@@ -124,6 +125,7 @@ func (c collector) collectStatements(e exposition) {
 		}
 		e.out <- prometheus.MustNewConstHistogram(descDuration, sum+of.Times[len(tally.Bounds)], of.Sum.Seconds(), buckets, t.String())
 	}
+	e.counter(descRereads, float64(totals.Rereads))
 	e.counter(descRetries, float64(totals.Retried))
 	e.counter(descHeld, float64(totals.Held))
 	e.counter(descHeldTime, totals.HeldFor.Seconds())

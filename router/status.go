@@ -24,6 +24,7 @@ type Status struct {
 	Sessions Sessions               `json:"sessions"`
 	Answered map[string]TargetCount `json:"answered"` // by writer, reader and router, since it began
 	Retried  uint64                 `json:"retried"`  // a reader refused it, the writer answered
+	Rereads  uint64                 `json:"rereads"`  // times that a read was sent again because its server went away
 	Held     uint64                 `json:"held"`     // waited for a writer
 }
 
@@ -75,7 +76,7 @@ func (r *Router) Status() Status {
 		of := totals.Of(t)
 		s.Answered[t.String()] = TargetCount{of.Statements, of.Errors, of.Sum.Seconds()}
 	}
-	s.Retried, s.Held = totals.Retried, totals.Held
+	s.Retried, s.Rereads, s.Held = totals.Retried, totals.Rereads, totals.Held
 	s.Sessions = r.countSessions()
 	return s
 }

@@ -149,7 +149,8 @@ func sayStatus(out io.Writer, s router.Status, now time.Time) error {
 			fmt.Fprintf(out, "answered  by the %-6s  %d statements, %d errors, %s each\n", t, of.Statements, of.Errors, each(of))
 		}
 	}
-	fmt.Fprintf(out, "          %d waited for a writer, %d were refused by a reader and answered by the writer\n", s.Held, s.Retried)
+	fmt.Fprintf(out, "          %d waited for a writer, %d were refused by a reader and answered by the writer; %d times a read was sent again because its server went away\n",
+		s.Held, s.Retried, s.Rereads)
 	return nil
 }
 

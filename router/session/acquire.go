@@ -82,6 +82,9 @@ func (s *Session) acquire(ctx context.Context, t route.Target) (*server, error) 
 			return s.last, nil
 		}
 	}
+	if s.req.readersOnly {
+		return s.onlyReader(ctx)
+	}
 	if t == route.Reader {
 		srv, err := s.toReader(ctx)
 		if err == nil || s.info.Mode == router.ReaderOnly || !errors.Is(err, errNoReader) {
@@ -156,11 +159,26 @@ func (s *Session) still(srv *server) bool {
 // hold waits until there is a writer that may be written to. inside: the session is
 // in a transaction, which a switchover waits for.
 func (s *Session) hold(ctx context.Context, inside bool) error {
+	return s.held(ctx, func(ctx context.Context) error {
+		return s.opt.Holder.wait(ctx, len(s.req.packet), s.mayGoOn(inside))
+	})
+}
+
+// held is what wait returns, and shows the session as held meanwhile.
+func (s *Session) held(ctx context.Context, wait func(context.Context) error) error {
 	ctx, release := context.WithCancelCause(ctx)
 	defer release(nil)
 	s.enterHold(release)
 	began := time.Now()
-	err := s.opt.Holder.wait(ctx, len(s.req.packet), func() (bool, string, <-chan struct{}) {
+	err := wait(ctx)
+	s.req.held += time.Since(began)
+	s.goOn()
+	return err
+}
+
+// mayGoOn is what hold waits for.
+func (s *Session) mayGoOn(inside bool) func() (ok bool, why string, next <-chan struct{}) {
+	return func() (bool, string, <-chan struct{}) {
 		v := s.opt.Follow.View()
 		if v.Held {
 			s.req.closedBy = 0 // that was why; should it not be moved after all, it is open again
@@ -173,10 +191,7 @@ func (s *Session) hold(ctx context.Context, inside bool) error {
 			why = "etcd was not heard of lately, so nobody knows whether " + v.Writer.Name + " is still the writer"
 		}
 		return s.mayWrite(v) || inside && v.Writer.Name != "" && s.opt.Follow.Fresh(), why, v.Next()
-	})
-	s.req.held += time.Since(began)
-	s.goOn()
-	return err
+	}
 }
 
 // dialUntil opens the connection to the writer. While it cannot be reached the

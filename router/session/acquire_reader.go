@@ -149,7 +149,7 @@ func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
 		return nil
 	}
 	if !applied(v, srv.conn.Target.Name, want) {
-		if srv.load.Behind(s.req.now()) {
+		if !s.req.readersOnly && srv.load.Behind(s.req.now()) {
 			return fmt.Errorf("%w: %s was behind a moment ago", errNoReader, srv.conn.Target.Name)
 		}
 		a, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SELECT MASTER_GTID_WAIT('%s', %.3f)", want, rules.Catch.Seconds()))

@@ -15,8 +15,8 @@ import (
 const longAfter = 3
 
 // exchange sends the request to a server and passes the answer on. It reports true
-// when the request must be sent again, because the server has proven that it did
-// nothing: see refused.
+// when the request must be sent again: the server has proven that it did nothing (see
+// refused), or it went away and the request only reads (see rereads).
 func (s *Session) exchange(srv *server) (again bool) {
 	if !s.begin(srv) {
 		if s.req.command == wire.ComStmtLongData { // an error would be taken for the answer to the next command
@@ -62,6 +62,10 @@ func (s *Session) relayAnswer(srv *server, err error) (again bool) {
 	for reads := 1; ; reads++ {
 		if err != nil {
 			srv.load.Lost(time.Now())
+			if s.rereads(srv) {
+				s.lose(srv)
+				return true
+			}
 			s.lostAnswer(srv, err)
 			return false
 		}

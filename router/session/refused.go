@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mmm-ha/mmm/router/route"
+	"github.com/mmm-ha/mmm/router/tally"
 	"github.com/mmm-ha/mmm/router/wire"
 )
 
@@ -24,6 +25,7 @@ const (
 	elsewhere                    // a reader found that it writes: the writer may have it
 	later                        // the writer has closed: the next one may have it
 	undone                       // likewise, within a transaction, which is lost
+	doubtful                     // it writes, and the writer with which it was lost may have done it
 	forbidden                    // a transaction that only reads was asked to write
 )
 
@@ -41,8 +43,10 @@ func (s *Session) refused(srv *server, packet []byte) refusalKind {
 	readOnly := err == nil && (e.Code == errReadOnlyMySQL || e.Code == errReadOnly &&
 		(strings.Contains(e.Message, "read-only") || strings.Contains(e.Message, "read_only")))
 	switch {
-	case !readOnly || s.listen == route.ReaderOnly:
+	case !readOnly || s.listen == route.ReaderOnly && !s.req.readersOnly:
 		return final
+	case s.req.readersOnly:
+		return doubtful
 	case s.transaction == route.OnReader:
 		return forbidden
 	case srv.reader:
@@ -72,6 +76,10 @@ func (s *Session) mend(srv *server, what refusalKind) bool {
 			s.lose(srv)
 		}
 		s.rolledBack()
+		return false
+	case doubtful:
+		s.ended = errGoodbye
+		s.tally(tally.Reader, srv.conn.Target.Name, 2013)
 		return false
 	case forbidden: // in the words that the writer has for it
 		s.refuse(1792, "25006", "Cannot execute statement in a READ ONLY transaction")

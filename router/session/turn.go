@@ -20,14 +20,16 @@ type request struct {
 	class   route.Class
 	stmt    *statement // of the commands about one
 
-	why     string
-	began   time.Time
-	took    time.Duration // until its answer was over; 0: that is not known yet
-	held    time.Duration
-	retried bool   // a reader refused it first
-	detour  bool   // a server was dialled, or asked something, on its behalf
-	sent    int    // bytes of the answer
-	code    uint16 // of the error that it was answered with; 0: none
+	why         string
+	began       time.Time
+	took        time.Duration // until its answer was over; 0: that is not known yet
+	held        time.Duration
+	retried     bool   // a reader refused it first
+	rereads     int    // how often it was sent again because its server went away
+	readersOnly bool   // it went away with the writer
+	detour      bool   // a server was dialled, or asked something, on its behalf
+	sent        int    // bytes of the answer
+	code        uint16 // of the error that it was answered with; 0: none
 
 	reign int64 // of KILL by a server's number: of the writer that gave it; else 0
 
@@ -230,7 +232,7 @@ func (s *Session) run() {
 		}
 		s.transaction = route.NoTransaction
 	}
-	for target := d.Target; ; target = route.Writer {
+	for target := d.Target; ; target = r.nextTarget() {
 		srv, err := s.connection(target)
 		if err != nil {
 			s.cannot(err)
@@ -295,6 +297,6 @@ func (s *Session) tally(t tally.Target, host string, code uint16) {
 	s.info.Board.Ended(s.info.Counts, &tally.Statement{
 		Digest: digest, Mode: uint8(mode),
 		Session: s.info.ID, User: s.who.User, Schema: s.schema, SQL: r.sql, Target: t, Host: host, Why: r.why,
-		Took: r.over(), At: r.end(), Held: r.held, Code: code, Retried: r.retried,
+		Took: r.over(), At: r.end(), Held: r.held, Code: code, Retried: r.retried, Rereads: r.rereads,
 	})
 }

@@ -19,6 +19,7 @@ type Statement struct {
 	Held    time.Duration // of Took: how long it waited for a writer
 	Code    uint16        // the error it ended with; 0: none
 	Retried bool          // a reader refused it first
+	Rereads int           // how often it was sent again because its server went away
 }
 
 // ended is when it ended.

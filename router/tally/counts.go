@@ -68,6 +68,7 @@ type Counts struct {
 	times      [targets][len(Bounds) + 1]atomic.Uint64
 	sum        [targets]atomic.Uint64 // nanoseconds
 	retried    atomic.Uint64
+	rereads    atomic.Uint64
 	held       atomic.Uint64
 	heldFor    atomic.Uint64 // nanoseconds
 	received   atomic.Uint64 // bytes
@@ -94,6 +95,9 @@ func (c *Counts) ended(s *Statement) {
 	if s.Retried {
 		c.retried.Add(1)
 	}
+	if s.Rereads > 0 {
+		c.rereads.Add(uint64(s.Rereads))
+	}
 	if s.Held > 0 {
 		c.held.Add(1)
 		c.heldFor.Add(uint64(s.Held))
@@ -114,6 +118,7 @@ func bucket(d time.Duration) int {
 type Totals struct {
 	ByTarget       [targets]TargetTotals
 	Retried        uint64 // a reader refused it as read-only, and the writer answered
+	Rereads        uint64 // times that a read was sent again because its server went away
 	Held           uint64 // waited for a writer
 	HeldFor        time.Duration
 	Received, Sent uint64 // bytes, from and to clients
@@ -138,6 +143,7 @@ func (t *Totals) Add(c *Counts) {
 		}
 	}
 	t.Retried += c.retried.Load()
+	t.Rereads += c.rereads.Load()
 	t.Held += c.held.Load()
 	t.HeldFor += time.Duration(c.heldFor.Load())
 	t.Received += c.received.Load()

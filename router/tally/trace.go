@@ -32,6 +32,7 @@ type Traced struct {
 	Held    time.Duration `json:"heldNanoseconds,omitempty"`
 	Code    uint16        `json:"error,omitempty"`
 	Retried bool          `json:"retried,omitempty"`
+	Rereads int           `json:"rereads,omitempty"`
 }
 
 // Listening is one who hears the trace. Close it.
@@ -78,7 +79,7 @@ func (t *Tracer) On() bool { return t.listening.Load() > 0 }
 func (t *Tracer) say(s *Statement, text string) {
 	said := Traced{
 		Time: time.Now(), Session: s.Session, User: s.User, SQL: text, Target: s.Target, Host: s.Host, Why: s.Why,
-		Took: s.Took, Held: s.Held, Code: s.Code, Retried: s.Retried,
+		Took: s.Took, Held: s.Held, Code: s.Code, Retried: s.Retried, Rereads: s.Rereads,
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
