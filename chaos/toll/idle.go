@@ -11,6 +11,7 @@ import (
 type Idle struct {
 	Sessions int   `json:"sessions"`     // that were held: fewer than asked for if no more files may be open
 	RSS      int64 `json:"rssBytes"`     // of the proxy
+	Files    int64 `json:"fileBytes"`    // of RSS: pages of its program and libraries
 	Bare     int64 `json:"bareRSSBytes"` // of the proxy, of the same number that have logged in and asked nothing
 }
 
@@ -51,12 +52,12 @@ func memory(ctx context.Context, t *target, n int) (Idle, error) {
 			return out, err
 		}
 		time.Sleep(settle)
-		size, err := rss(t.proxy.pid)
+		size, files, err := rss(t.proxy.pid)
 		let()
 		if err != nil {
 			return out, err
 		}
-		if out.RSS = size; !used {
+		if out.RSS, out.Files = size, files; !used {
 			out.Bare = size
 		}
 		if err := drained(ctx, t); err != nil {

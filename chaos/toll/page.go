@@ -194,7 +194,7 @@ func (r *Result) callTable(b *strings.Builder) {
 }
 
 func (r *Result) idleTable(b *strings.Builder) {
-	b.WriteString("\n## Memory of idle sessions\n\nIn RAM (RSS), with clients that have logged in / that have read once, too: mmmrouter then holds two connections for each.\nThere are 10,000 if so many files may be open (three for a session), or as many as may.\n\n|")
+	b.WriteString("\n## Memory of idle sessions\n\nIn RAM (RSS), with clients that have logged in / that have read once, too: mmmrouter then holds two connections for each.\nIn brackets: how much of that are pages of the program and its libraries. There are 10,000 if so many files may be open (three for a session), or as many as may.\n\n|")
 	var sizes []int
 	for _, t := range r.proxies() {
 		for _, i := range t.Idle {
@@ -210,7 +210,7 @@ func (r *Result) idleTable(b *strings.Builder) {
 	for _, t := range r.proxies() {
 		fmt.Fprintf(b, "| %s |", t.Name)
 		for _, i := range t.Idle {
-			fmt.Fprintf(b, " %.1f / %.1f MB |", float64(i.Bare)/1e6, float64(i.RSS)/1e6)
+			fmt.Fprintf(b, " %.1f / %.1f MB (%.1f) |", float64(i.Bare)/1e6, float64(i.RSS)/1e6, float64(i.Files)/1e6)
 		}
 		b.WriteString("\n")
 	}

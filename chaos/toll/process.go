@@ -107,19 +107,28 @@ func cpu(pid int) (all, user time.Duration, err error) {
 	return all, time.Duration(ticks) * (time.Second / 100), err
 }
 
-// rss is the memory of a process that is in RAM, in bytes.
-func rss(pid int) (int64, error) {
+// rss is the memory of a process that is in RAM, in bytes, and how much of that are pages
+// of files: its program, which the kernel drops when it needs the room.
+func rss(pid int) (all, files int64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-			return kb << 10, err
+		for name, to := range map[string]*int64{"VmRSS:": &all, "RssFile:": &files} {
+			if value, ok := strings.CutPrefix(line, name); ok {
+				kb, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
+				if err != nil {
+					return 0, 0, err
+				}
+				*to = kb << 10
+			}
 		}
 	}
-	return 0, fmt.Errorf("process %d has no memory", pid)
+	if all == 0 {
+		return 0, 0, fmt.Errorf("process %d has no memory", pid)
+	}
+	return all, files, nil
 }
 
 // bind puts all threads of this process on one core; its children inherit it.

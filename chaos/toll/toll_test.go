@@ -21,7 +21,7 @@ func made() *Result {
 		}
 	}
 	r.calls(MMMRouter, Calls{Read: 2, Write: 2, All: 4.7, Allocations: 0.001})
-	r.idle(MMMRouter, Idle{Sessions: 1000, RSS: 26e6, Bare: 20e6})
+	r.idle(MMMRouter, Idle{Sessions: 1000, RSS: 26e6, Files: 9e6, Bare: 20e6})
 	r.settle()
 	return r
 }
@@ -92,7 +92,7 @@ func TestAResultIsStoredWholeAsNumbersPageAndPlot(t *testing.T) {
 		t.Errorf("%v: %d cells, %d goals", err, len(again.Cells), len(again.Goals))
 	}
 	page, plot := r.Page(), r.SVG()
-	for _, want := range []string{"point-select, 8", "NOT met", "20.0 / 26.0 MB", "router.svg"} {
+	for _, want := range []string{"point-select, 8", "NOT met", "20.0 / 26.0 MB (9.0)", "router.svg"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page:\n%s", want, page)
 		}
