@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
@@ -213,6 +215,7 @@ func TestClaimComesBeforeTheAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	r.actions.Wait()
 	if up := r.vips.up(t); len(up) > 0 {
 		t.Errorf("up: %v", up)
 	}
@@ -243,5 +246,38 @@ func TestEveryKindHasAHand(t *testing.T) {
 		if !ok || h.do == nil || h.limit <= 0 {
 			t.Errorf("%s cannot be done", kind)
 		}
+	}
+}
+
+// quietWire is a network on which the question who has an address is not over before
+// the claim is written.
+type quietWire struct {
+	addresses
+	claimed <-chan struct{}
+}
+
+func (q quietWire) Probe(ctx context.Context, addr netip.Addr, wait time.Duration) (net.HardwareAddr, error) {
+	select {
+	case <-q.claimed:
+	case <-time.After(patience):
+		return nil, errBroken
+	}
+	return q.addresses.Probe(ctx, addr, wait)
+}
+
+// R55: a client that meets no address waits for a second, so nothing waits for silence.
+func TestClaimDoesNotWaitForTheWire(t *testing.T) {
+	r := newRig(t)
+	claimed := make(chan struct{})
+	r.Agent.vips = quietWire{r.Agent.vips, claimed}
+	r.vips.kernel.Answer(readerVIP, []byte{2, 0, 0, 0, 0, 9})
+	j, _, _ := r.job(topology.Action{Kind: topology.ClaimVIP, VIPs: []netip.Addr{readerVIP}})
+	if _, err := r.claimVIP(bounded(t), j); err != nil || r.did("claim "+readerVIP.String()) != 1 {
+		t.Errorf("err %v; claimed %d times", err, r.did("claim "+readerVIP.String()))
+	}
+	close(claimed)
+	r.actions.Wait()
+	if got := r.lines.with("somebody else answers", "02:00:00:00:00:09"); len(got) != 1 {
+		t.Errorf("the stranger was reported %d times", len(got))
 	}
 }

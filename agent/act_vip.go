@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/mmm-ha/mmm/agent/step"
@@ -13,21 +14,27 @@ import (
 const probeWait = 60 * time.Millisecond
 
 // claimVIP takes a free reader VIP: the claim first, then the address (R54).
-// Somebody who answers for it is reported and delays the claim by one try (R55).
 func (a *Agent) claimVIP(ctx context.Context, j job) (step.Note, error) {
 	if j.session == nil {
 		return nil, errNoLease
 	}
 	vip := j.VIPs[0]
-	mac, unknown := a.vips.Probe(ctx, vip, probeWait)
+	a.actions.Go(func() { a.seekStranger(context.WithoutCancel(ctx), vip) })
 	rev, err := a.store.ClaimVIP(ctx, j.session.ID(), vip, topology.Claim{ID: a.id, Name: a.opt.Host, Since: time.Now().UTC()})
 	if err != nil {
 		return nil, err
 	}
-	if unknown == nil && mac != nil {
+	return step.Wrote(rev), nil
+}
+
+// seekStranger reports who answers for a VIP that nobody has claimed (R55). It runs
+// beside the claim: the answer decides nothing, for who held the VIP last has let its
+// address go before its claim or its lease could end, and a client's first packet that
+// meets no address is sent again only after a second.
+func (a *Agent) seekStranger(ctx context.Context, vip netip.Addr) {
+	if mac, err := a.vips.Probe(ctx, vip, probeWait); err == nil && mac != nil {
 		a.foreign.report(vip, mac.String())
 	}
-	return step.Wrote(rev), nil
 }
 
 // giveUpVIP lets a reader VIP go: the address first, then the claim (R54).

@@ -208,7 +208,7 @@ func (m *Manager) Held() []netip.Addr {
 // Probe asks the neighbours who has addr and returns the hardware address of the
 // first that answers within wait, or nil if nobody does. 50 to 100 ms are enough
 // on a local network. Silence proves nothing: a host that hangs is silent too
-// (R55 makes an answer a reason to report and to wait a little, never to refuse).
+// (R55 makes an answer a reason to report, never to refuse or to wait).
 func (m *Manager) Probe(ctx context.Context, addr netip.Addr, wait time.Duration) (net.HardwareAddr, error) {
 	mac, err := m.kernel.Probe(ctx, addr.Unmap(), wait)
 	if err != nil {
