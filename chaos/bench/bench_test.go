@@ -212,3 +212,70 @@ func TestStoredResultIsJSONWithMilliseconds(t *testing.T) {
 		}
 	}
 }
+
+// routedSample is what one recording of two rows through the router found.
+func routedSample(version string) *Routed {
+	return &Routed{Version: version, Clients: 16, Every: millis(20), Verified: "all is there", OK: true, Rows: []RoutedRow{
+		{Name: "routed-kill", What: "mysqld of the writer kill -9", Acked: 100, Runs: []RoutedRun{{Gap: millis(220), UnderWay: 16, From: "db1", To: "db2"}}},
+		{Name: "routed-planned", What: "planned switchover", Acked: 100, Runs: []RoutedRun{{Gap: millis(120), From: "db2", To: "db1"}}},
+	}}
+}
+
+func TestRecordingsThroughTheRouterAddUp(t *testing.T) {
+	r := sample()
+	r.Through(routedSample("v1"))
+	second := routedSample("v1")
+	second.Rows = second.Rows[:1]
+	r.Through(second)
+	kill, planned := r.Routed.Rows[0], r.Routed.Rows[1]
+	if len(kill.Runs) != 2 || kill.Acked != 200 || kill.UnderWay != 32 || !kill.Met || len(planned.Runs) != 1 || !planned.Met {
+		t.Errorf("kill %+v\nplanned %+v", kill, planned)
+	}
+	for _, want := range []string{"16 clients", "p50 <= 250 ms, errors 0, lost 0", "met"} {
+		if !strings.Contains(r.Text(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, r.Text())
+		}
+	}
+	if !strings.Contains(r.SVG(), "planned switchover") {
+		t.Error("the plot lacks them")
+	}
+	r.Through(routedSample("v2"))
+	if n := len(r.Routed.Rows[0].Runs); n != 1 {
+		t.Errorf("%d runs of two versions in one row", n)
+	}
+}
+
+func TestStoredResultIsReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	r := sample()
+	r.Through(routedSample("v1"))
+	if err := r.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Read(dir)
+	if err != nil || back.Text() != r.Text() || back.SVG() != r.SVG() {
+		t.Errorf("err %v:\n%s\nbecame\n%s", err, r.Text(), back.Text())
+	}
+}
+
+func TestGoalThroughTheRouterIsMissedByAnyError(t *testing.T) {
+	for what, spoil := range map[string]func(*RoutedRow){
+		"an error":             func(r *RoutedRow) { r.Runs[0].Errors = 1 },
+		"an error of a read":   func(r *RoutedRow) { r.Runs[0].ReadErrors = 1 },
+		"a doubt":              func(r *RoutedRow) { r.Runs[0].UnderWay = 1 },
+		"a lost write":         func(r *RoutedRow) { r.Lost = 1 },
+		"a stale read":         func(r *RoutedRow) { r.Stale = 1 },
+		"too long a gap":       func(r *RoutedRow) { r.Runs[0].Gap = millis(151) },
+		"a move without cause": func(r *RoutedRow) { r.Stays = true },
+	} {
+		row := routedSample("v1").Rows[1]
+		row.goal = goal{99, 150 * time.Millisecond}
+		if row.settle(); !row.Met {
+			t.Fatalf("not met without anything: %+v", row)
+		}
+		spoil(&row)
+		if row.settle(); row.Met {
+			t.Errorf("met with %s", what)
+		}
+	}
+}

@@ -20,7 +20,7 @@ func repair(ctx context.Context, bed *lab.Bed) error {
 		}
 	}
 	for _, h := range status.Hosts {
-		if !h.Database() {
+		if !h.Agent() {
 			continue
 		}
 		switch {
@@ -50,10 +50,10 @@ func anyEtcdDown(s lab.Status) bool {
 	return false
 }
 
-// repairUnits repairs mysqld and the agent of one host.
+// repairUnits repairs mysqld, agent and router of one host.
 func repairUnits(ctx context.Context, bed *lab.Bed, h lab.HostStatus) error {
 	start := map[string]func(context.Context, string) error{
-		lab.UnitMySQL: bed.StartMysqld, lab.UnitAgent: bed.StartAgent,
+		lab.UnitMySQL: bed.StartMysqld, lab.UnitAgent: bed.StartAgent, lab.UnitRouter: bed.StartRouter,
 	}
 	for _, u := range h.Units {
 		var err error

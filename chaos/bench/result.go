@@ -31,6 +31,7 @@ type Result struct {
 	Unknown  int       `json:"insertsWithoutAnswer"`
 	Verified string    `json:"verified"` // what the comparison of all servers said; empty violations
 	OK       bool      `json:"ok"`       // that comparison found nothing wrong
+	Routed   *Routed   `json:"throughRouter,omitempty"`
 }
 
 // Row is one fault, many times.
@@ -135,6 +136,9 @@ const mmmLost = "mysql-mmm 2.2.1, measured the same way, lost one acknowledged w
 
 // Text is the result as a table with what must be known to read it.
 func (r Result) Text() string {
+	if len(r.Rows) == 0 && r.Routed != nil {
+		return r.Routed.text()
+	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "Gap seen by a client that inserts every %s through the writer VIP\n\n", r.Every)
 	table := tabwriter.NewWriter(&s, 0, 0, 2, ' ', 0)
@@ -158,6 +162,9 @@ func (r Result) Text() string {
 	fmt.Fprintf(&s, "All servers compared at the end: %s.\n\n", r.Verified)
 	for _, line := range r.conditions() {
 		fmt.Fprintln(&s, line)
+	}
+	if r.Routed != nil {
+		s.WriteString("\n\n" + r.Routed.text())
 	}
 	return s.String()
 }
@@ -202,6 +209,49 @@ func (r Result) conditions() []string {
 		lines = append(lines, fmt.Sprintf("%s moves a bare VIP with advert_int 1; its client pings a TCP echo server behind it every %s.", r.Peer, r.Every))
 	}
 	return lines
+}
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (m *Millis) UnmarshalJSON(text []byte) error {
+	var ms float64
+	if err := json.Unmarshal(text, &ms); err != nil {
+		return fmt.Errorf("read milliseconds: %w", err)
+	}
+	*m = Millis(ms * float64(time.Millisecond))
+	return nil
+}
+
+// Read is the result that is stored in a folder. There may be none: an error wraps
+// fs.ErrNotExist then.
+func Read(folder string) (Result, error) {
+	var r Result
+	text, err := os.ReadFile(filepath.Join(folder, "failover.json"))
+	if err != nil {
+		return r, fmt.Errorf("read the last result: %w", err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("read the last result: %w", err)
+	}
+	for i := range r.Rows {
+		for _, f := range faults {
+			if f.name == r.Rows[i].Name {
+				r.Rows[i].goal = f.goal(time.Duration(r.TTL))
+			}
+		}
+	}
+	if r.Routed != nil {
+		r.Routed.aim()
+	}
+	return r, nil
+}
+
+// Through puts what was measured through the router into the result; what was measured
+// by the same version before it is kept, and added to.
+func (r *Result) Through(now *Routed) {
+	if r.Routed == nil || r.Routed.Version != now.Version {
+		r.Routed = &Routed{}
+	}
+	r.Routed.merge(now)
 }
 
 // Write stores the result as failover.json, failover.txt and failover.svg in a folder.

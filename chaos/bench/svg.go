@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,8 +36,13 @@ const (
 // SVG is the result as a strip plot: a row per fault, a dot per run, the median
 // as a bar, the goal as a dashed line, mysql-mmm's published range in grey.
 func (r Result) SVG() string {
-	bottom := topMargin + len(r.Rows)*rowHeight
+	rows := slices.Clone(r.Rows)
 	notes := append([]string{"Black: the median. " + mmmLost}, r.conditions()...)
+	if r.Routed != nil {
+		rows = append(rows, r.Routed.plotted()...)
+		notes = append(notes, r.Routed.conditions()...)
+	}
+	bottom := topMargin + len(rows)*rowHeight
 	height := bottom + 44 + len(notes)*lineHeight
 	var s strings.Builder
 	fmt.Fprintf(&s, "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d' %s font-size='13' fill='%s'>\n",
@@ -46,7 +52,7 @@ func (r Result) SVG() string {
 	text(&s, 20, 53, "fill='"+paleColor+"'", fmt.Sprintf("an insert every %s through the writer VIP, time from the last acknowledgement to the next one, log scale", r.Every))
 	legend(&s)
 	axis(&s, bottom)
-	for i, row := range r.Rows {
+	for i, row := range rows {
 		row.draw(&s, topMargin+i*rowHeight)
 	}
 	for i, line := range notes {

@@ -14,26 +14,11 @@ import (
 // verify compares all servers with what the clients were told, and counts what
 // was lost per fault.
 func (r *Result) verify(ctx context.Context, bed *lab.Bed, journals [][]*load.Journal) error {
-	const settles = 30 * time.Second
-	var servers []load.Server
-	for _, h := range bed.Hosts() {
-		if !h.Database() {
-			continue
-		}
-		db, err := bed.DB(h.Name)
-		if err != nil {
-			return err
-		}
-		servers = append(servers, load.Server{Name: h.Name, DB: db})
-	}
-	report, err := load.Await(ctx, settles, "", slices.Concat(journals...), servers)
+	report, servers, err := compareServers(ctx, bed, slices.Concat(journals...))
 	if err != nil {
-		return fmt.Errorf("compare servers: %w", err)
+		return err
 	}
-	r.OK, r.Verified, r.Inserts, r.Unknown = report.OK(), report.String(), report.Acked, report.Unknown
-	if r.OK {
-		r.Verified += "; checksums equal, no row too many"
-	}
+	r.OK, r.Verified, r.Inserts, r.Unknown = report.OK(), verdict(report), report.Acked, report.Unknown
 	for i, theirs := range journals {
 		for _, j := range theirs {
 			n, err := lost(ctx, j, servers)
@@ -44,6 +29,35 @@ func (r *Result) verify(ctx context.Context, bed *lab.Bed, journals [][]*load.Jo
 		}
 	}
 	return nil
+}
+
+// compareServers looks on every server for what the clients were told.
+func compareServers(ctx context.Context, bed *lab.Bed, journals []*load.Journal) (load.Report, []load.Server, error) {
+	const settles = 30 * time.Second
+	var servers []load.Server
+	for _, h := range bed.Hosts() {
+		if !h.Database() {
+			continue
+		}
+		db, err := bed.DB(h.Name)
+		if err != nil {
+			return load.Report{}, nil, err
+		}
+		servers = append(servers, load.Server{Name: h.Name, DB: db})
+	}
+	report, err := load.Await(ctx, settles, "", journals, servers)
+	if err != nil {
+		return report, nil, fmt.Errorf("compare servers: %w", err)
+	}
+	return report, servers, nil
+}
+
+// verdict is a report in words.
+func verdict(report load.Report) string {
+	if !report.OK() {
+		return report.String()
+	}
+	return report.String() + "; checksums equal, no row too many"
 }
 
 // lost counts the acknowledged rows of a client that at least one server lacks.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,9 +21,19 @@ const (
 
 // status is what the bench reads of `mmmctl status -o json`.
 type status struct {
-	Writer string `json:"writer"`
-	Phase  string `json:"phase"`
-	Hosts  []struct {
+	Writer  string `json:"writer"`
+	Phase   string `json:"phase"`
+	Epoch   int64  `json:"epoch"`
+	Routers []struct {
+		Name  string `json:"name"`
+		State string `json:"state"`
+		Ready *bool  `json:"ready"`
+		Epoch int64  `json:"epoch"`
+		VIPs  []struct {
+			VIP netip.Addr `json:"vip"`
+		} `json:"vips"`
+	} `json:"routers"`
+	Hosts []struct {
 		Name    string `json:"name"`
 		State   string `json:"state"`
 		Reason  string `json:"reason"`

@@ -17,6 +17,7 @@ const (
 	Acked   Outcome = iota + 1 // the server said OK
 	Unknown                    // no answer; the row may or may not exist
 	Refused                    // the row does not exist: nothing was sent, or the server said no
+	Stale                      // of a read: it did not see what this client had been told was written
 )
 
 // String is the word that stands in the JSON lines.
@@ -28,6 +29,8 @@ func (o Outcome) String() string {
 		return "unknown"
 	case Refused:
 		return "refused"
+	case Stale:
+		return "stale"
 	default:
 		return fmt.Sprintf("invalid outcome %d", int(o))
 	}

@@ -28,8 +28,13 @@ type Options struct {
 	Timeout time.Duration
 	// Transactions makes each row three statements: BEGIN, INSERT, COMMIT.
 	Transactions bool
+	// KeepAfterNo keeps the connection when the server says no.
+	KeepAfterNo bool
 	// Journal takes what happens and may be read meanwhile.
 	Journal *Journal
+	// Reads, if not nil, takes what becomes of a read after each attempt, which
+	// looks for the newest row of this client.
+	Reads *Journal
 }
 
 const (
@@ -63,6 +68,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	newest := uint64(0) // that was acknowledged
 	for seq := o.Journal.nextSeq(); ; seq++ {
 		select {
 		case <-ctx.Done():
@@ -72,6 +78,15 @@ func Run(ctx context.Context, o Options) error {
 		a := w.attempt(ctx, seq)
 		timer.Reset(time.Until(a.Start.Add(w.o.Every)))
 		if err := o.Journal.add(a); err != nil {
+			return err
+		}
+		if a.Outcome == Acked {
+			newest = seq
+		}
+		if o.Reads == nil {
+			continue
+		}
+		if err := o.Reads.add(w.look(ctx, seq, newest)); err != nil {
 			return err
 		}
 	}
@@ -96,7 +111,7 @@ func newWriter(o Options) (*writer, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	session, err := NewSession(SessionOptions{Dial: o.Dial, Address: o.Address, User: o.User, Password: o.Password})
+	session, err := NewSession(SessionOptions{Dial: o.Dial, Address: o.Address, User: o.User, Password: o.Password, KeepAfterNo: o.KeepAfterNo})
 	if err != nil {
 		return nil, fmt.Errorf("start load: %w", err)
 	}
@@ -145,6 +160,23 @@ var certainNo = map[uint16]bool{
 	1203: true, // too many connections of this user
 	1290: true, // read_only
 	1836: true, // read-only mode
+}
+
+// look reads the newest row of this client, which must be that one or a newer one.
+func (w *writer) look(ctx context.Context, seq, newest uint64) Attempt {
+	a := Attempt{Seq: seq, Start: time.Now()}
+	found, err := w.Query(context.WithoutCancel(ctx), w.o.Timeout,
+		fmt.Sprintf("SELECT COALESCE(MAX(seq), 0) FROM %s WHERE client = '%s'", w.o.Table, w.o.Journal.client))
+	a.End = time.Now()
+	switch {
+	case err != nil:
+		a.Outcome, a.Why = outcomeOf(err), err.Error()
+	case uint64(found) < newest:
+		a.Outcome, a.Why = Stale, fmt.Sprintf("row %d is the newest, not %d", found, newest)
+	default:
+		a.Outcome = Acked
+	}
+	return a
 }
 
 // outcomeOf sorts the error of a statement. What is not certainly a no is Unknown:

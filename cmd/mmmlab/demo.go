@@ -29,7 +29,7 @@ type tale struct {
 // word keep or end, and what the tale itself wants to know.
 var tales = map[string]tale{
 	"demo":  {bed: func(o *lab.Options) { o.Hosts = demo.Hosts() }, tell: tellDemo},
-	"bench": benchTale,
+	"bench": benchTale, "bench-routed": benchRoutedTale,
 	"chaos": chaosTale,
 }
 
