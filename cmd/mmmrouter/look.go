@@ -202,7 +202,7 @@ func sayReaders(out io.Writer, readers []router.ReaderState) error {
 		}
 		state := fmt.Sprintf("lag %s\tanswers in %s\t%d at work", r.Lag.Round(time.Millisecond), r.Latency.Round(time.Microsecond), r.InFlight)
 		if !r.Eligible {
-			state = "not used: " + r.Why + "\t\t"
+			state = "not used: " + r.Why
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", head, r.Host, r.Address, state)
 	}

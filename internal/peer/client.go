@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -165,6 +166,10 @@ func (c *Client) url(to Host, path string, query url.Values) string {
 func (c *Client) do(req *http.Request) (body []byte, sig string, err error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
+		var with *url.Error
+		if errors.As(err, &with) { // the URL has a nonce in it, which makes every error another one
+			err = with.Err
+		}
 		return nil, "", fmt.Errorf("%w: %w", ErrNoAnswer, c.opt.TLS.Explain(err))
 	}
 	defer resp.Body.Close() // it was read, or is worth nothing

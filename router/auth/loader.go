@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -224,7 +223,7 @@ func readSource(ctx context.Context, source Source) ([]Account, error) {
 		}
 	})
 	if err := errors.Join(append(bad, err)...); err != nil {
-		return nil, fmt.Errorf("read the accounts of the server: %w", err)
+		return nil, err
 	}
 	return out, nil
 }

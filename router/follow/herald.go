@@ -31,7 +31,7 @@ const (
 // and for which planned switchover it holds its clients' statements (R58).
 func (f *Follower) herald(ctx context.Context) {
 	run := rand.Text()
-	log := f.opt.Log.With("lease of", "this router's word in etcd")
+	log := f.opt.Log.With("leaseOf", "this router's word in etcd")
 	opt := election.Options{TTL: heraldTTL, Log: log}
 	var mute failing
 	for _, m := range f.opt.Client.Members() {

@@ -9,6 +9,9 @@ import (
 // host that comes and goes is said to at most every calm; its last state always is.
 const (
 	calm = 10 * time.Second
+	// asideLeast is how long a host must have been no reader: a cause is often not known
+	// at once, and one that becomes the writer is none for a moment.
+	asideLeast = time.Second
 	// staleLeast is how long nothing may have been fresh before it is said: less is
 	// over before anybody could look.
 	staleLeast = 500 * time.Millisecond
@@ -19,25 +22,37 @@ const (
 // news is what was said, and when.
 type news struct {
 	log     *slog.Logger
-	readers map[string]told
+	readers map[string]*told
 	none    told // that there is no reader
 	stale   time.Time
 	fresh   told
 	waiting told
 }
 
-// told is a state that was said.
+// told is a state that was said, and since when there is another one.
 type told struct {
-	is bool
-	at time.Time
+	is    bool
+	at    time.Time
+	other time.Time
 }
 
 // due reports whether a state must be said now, and notes that it was.
-func (t *told) due(is bool, now time.Time) bool {
-	if !t.at.IsZero() && (t.is == is || now.Sub(t.at) < calm) {
+func (t *told) due(is bool, now time.Time) bool { return t.dueAfter(0, is, now) }
+
+// dueAfter is due for a state that must have lasted for some time before it is said.
+func (t *told) dueAfter(least time.Duration, is bool, now time.Time) bool {
+	known := !t.at.IsZero()
+	if known && t.is == is {
+		t.other = time.Time{}
 		return false
 	}
-	*t = told{is, now}
+	if t.other.IsZero() {
+		t.other = now
+	}
+	if now.Sub(t.other) < least || known && now.Sub(t.at) < calm {
+		return false
+	}
+	*t = told{is: is, at: now}
 	return true
 }
 
@@ -45,7 +60,7 @@ func newNews(log *slog.Logger) *news {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &news{log: log, readers: map[string]told{}}
+	return &news{log: log, readers: map[string]*told{}}
 }
 
 // writer says who is written to from now on.
@@ -66,15 +81,13 @@ func (n *news) reads(v *View, now time.Time) {
 	there := map[string]bool{v.Writer.Name: true}
 	for _, r := range v.Readers {
 		there[r.Name] = true
-		if t := n.readers[r.Name]; t.due(true, now) {
-			n.readers[r.Name] = t
+		if n.of(r.Name).due(true, now) {
 			n.log.Info("a host is read from", "host", r.Name, "address", r.Address.String(), "lag", r.Lag.Round(time.Millisecond))
 		}
 	}
 	for _, x := range v.Excluded {
 		there[x.Name] = true
-		if t := n.readers[x.Name]; t.due(false, now) {
-			n.readers[x.Name] = t
+		if n.of(x.Name).dueAfter(asideLeast, false, now) {
 			n.log.Warn("a host is not read from", "host", x.Name, "why", x.Why)
 		}
 	}
@@ -83,8 +96,23 @@ func (n *news) reads(v *View, now time.Time) {
 			delete(n.readers, name)
 		}
 	}
+	n.nobody(v, now)
+}
+
+// of is what was said of a host.
+func (n *news) of(name string) *told {
+	t := n.readers[name]
+	if t == nil {
+		t = &told{}
+		n.readers[name] = t
+	}
+	return t
+}
+
+// nobody says that there is no reader at all.
+func (n *news) nobody(v *View, now time.Time) {
 	none := len(v.Readers) == 0 && v.Writer.Name != ""
-	if (none || n.none.is) && n.none.due(none, now) {
+	if (none || n.none.is) && n.none.dueAfter(asideLeast, none, now) {
 		if none {
 			n.log.Warn("there is no reader: reads go where readers.writer says", "hosts", len(v.Excluded))
 		} else {

@@ -52,7 +52,7 @@ type reigning interface {
 
 // askWriter asks the writer's agent, while etcd is silent, until ctx ends.
 func (f *Follower) askWriter(ctx context.Context, by reigning) {
-	said := ""
+	said, at := "", time.Time{}
 	for {
 		pause := look
 		v := f.View()
@@ -62,8 +62,8 @@ func (f *Follower) askWriter(ctx context.Context, by reigning) {
 		case v.ask == nil || v.Writer.Name == "":
 		default:
 			why := f.hear(ctx, by, v.ask)
-			if why != said {
-				said = why
+			if now := time.Now(); said == "" || (why == reigns) != (said == reigns) || why != said && now.Sub(at) >= calm {
+				said, at = why, now
 				f.opt.Log.Info("etcd does not answer: the agent of the writer was asked whether that still reigns", "writer", v.Writer.Name, "epoch", v.ask.epoch, "answer", why)
 			}
 			if pause = wordEvery; why != reigns {

@@ -90,6 +90,7 @@ func (s *Session) acquire(ctx context.Context, t route.Target) (*server, error) 
 		if err == nil || s.info.Mode == router.ReaderOnly || !errors.Is(err, errNoReader) {
 			return srv, err
 		}
+		s.req.why = s.instead(err)
 	}
 	return s.toWriter(ctx)
 }

@@ -20,6 +20,22 @@ import (
 // errNoReader: the statement belongs to the writer after all.
 var errNoReader = errors.New("no reader")
 
+// errBehind: likewise, for the reader does not have what the session must see.
+var errBehind = fmt.Errorf("%w: it is behind", errNoReader)
+
+// instead is why the writer answers what a reader could have; nothing is allocated, for
+// it may be so for each statement.
+func (s *Session) instead(err error) string {
+	switch {
+	case s.alone != "":
+		return s.alone
+	case errors.Is(err, errBehind):
+		return "a reader could answer it, but does not have what the session must see yet"
+	default:
+		return "a reader could answer it, but there is none that can be used"
+	}
+}
+
 // readerTries is how many readers are tried before the writer is.
 const readerTries = 2
 
@@ -32,13 +48,14 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 		return s.reader, nil
 	}
 	rules := s.opt.Rules().complete()
-	if s.alone != "" && s.info.Mode != router.ReaderOnly {
+	if s.alone != "" && (s.info.Mode != router.ReaderOnly || s.secret.None()) {
 		return nil, fmt.Errorf("%w: %s", errNoReader, s.alone)
 	}
 	view := s.opt.Follow.View()
 	if s.reader != nil && (!s.stillReader(view, rules) || s.reader.closedAtRest(s.req.now()) || s.otherReader(view, rules)) {
 		s.dropReader()
 	}
+	var last error
 	for range readerTries {
 		if s.reader == nil {
 			if err := s.dialReader(ctx, view, rules); err != nil {
@@ -52,6 +69,7 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 					}
 					break
 				}
+				last = err
 				continue
 			}
 		}
@@ -66,6 +84,9 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 			return nil, err
 		}
 		s.dropReader()
+	}
+	if last != nil {
+		return nil, fmt.Errorf("%w: %w", errNoReader, last)
 	}
 	return nil, errNoReader
 }
@@ -150,7 +171,7 @@ func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
 	}
 	if !applied(v, srv.conn.Target.Name, want) {
 		if !s.req.readersOnly && srv.load.Behind(s.req.now()) {
-			return fmt.Errorf("%w: %s was behind a moment ago", errNoReader, srv.conn.Target.Name)
+			return fmt.Errorf("%w: %s was so a moment ago", errBehind, srv.conn.Target.Name)
 		}
 		a, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SELECT MASTER_GTID_WAIT('%s', %.3f)", want, rules.Catch.Seconds()))
 		if err != nil {
@@ -158,7 +179,7 @@ func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
 		}
 		if strings.TrimSpace(string(a.cell)) != "0" {
 			srv.load.FellBehind(time.Now())
-			return fmt.Errorf("%w: %s does not have %s yet", errNoReader, srv.conn.Target.Name, want)
+			return fmt.Errorf("%w: %s does not have %s yet", errBehind, srv.conn.Target.Name, want)
 		}
 	}
 	srv.reached = want

@@ -17,6 +17,10 @@ type turned struct{ why string }
 func (t turned) Error() string { return t.why }
 func (t turned) Unwrap() error { return errGoodbye }
 
+// kindOfWhy is how much of a cause tells one kind from another: what comes later may
+// have addresses in it.
+const kindOfWhy = 24
+
 // notIn says why a client was not let in.
 func (s *Session) notIn(err error) {
 	var t turned
@@ -27,7 +31,7 @@ func (s *Session) notIn(err error) {
 	default:
 		t.why = err.Error()
 	}
-	if unsaid, due := s.all.rare.Due("login " + s.who.User); due {
+	if unsaid, due := s.all.rare.Due("login " + s.who.User + " " + t.why[:min(len(t.why), kindOfWhy)]); due {
 		s.opt.Log.Warn("a client was not let in", "client", s.info.Client.String(), "user", s.who.User, "listener", s.info.Listener, "why", t.why, "unsaid", unsaid)
 	}
 }

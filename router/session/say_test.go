@@ -15,6 +15,7 @@ import (
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
 	"github.com/mmm-ha/mmm/router/pick"
+	"github.com/mmm-ha/mmm/router/tally"
 	"github.com/mmm-ha/mmm/router/wire"
 )
 
@@ -154,5 +155,60 @@ func TestAStatementThatGetsNoWriterIsSaid(t *testing.T) {
 	}
 	if err := errors.Join(turned{"a reason"}); !errors.Is(err, errGoodbye) || unlessGoodbye(err) != nil {
 		t.Errorf("a login that was refused ends with %v", err)
+	}
+}
+
+func TestTheTraceSaysWhyTheWriterAnsweredARead(t *testing.T) {
+	behind := newPuppet(t, "db2", func(h *stagehand) bool {
+		if !strings.Contains(h.text, "MASTER_GTID_WAIT") {
+			return false
+		}
+		h.refuse(1105, "HY000", "late")
+		return true
+	})
+	writer := newPuppet(t, "db1", nil)
+	for want, readers := range map[string][]*puppet{
+		"it only reads":                       {newPuppet(t, "db2", nil)},
+		"there is none that can be used":      nil,
+		"does not have what the session must": {behind},
+	} {
+		r := newTheatre(t, writer, readers...)
+		trace := tally.NewTracer()
+		r.board = &tally.Board{Trace: trace}
+		listening := trace.Listen(0)
+		defer listening.Close()
+		k := r.talk()
+		if readers != nil && readers[0] == behind {
+			r.mu.Lock()
+			for _, s := range r.sessions {
+				s.position = "0-1-99" // between two statements
+				s.opt.Picker.Load("db2").FellBehind(time.Now())
+			}
+			r.mu.Unlock()
+		}
+		k.query("SELECT a FROM t")
+		if got := <-listening.C; !strings.Contains(got.Why, want) {
+			t.Errorf("the trace says %q, want %q; heard %s", got.Why, want, k.said())
+		}
+	}
+}
+
+func TestAReadersListenerSaysWhyItHasNone(t *testing.T) {
+	writer := newPuppet(t, "db1", nil)
+	gone := newPuppet(t, "db2", nil)
+	r := newTheatre(t, writer, gone)
+	r.mode = router.ReaderOnly
+	k := r.talk()
+	r.mu.Lock()
+	for _, s := range r.sessions {
+		s.mu.Lock()
+		s.secret, s.alone = auth.Secret{}, "reads stay on the writer: nothing to log in with"
+		s.dropReader()
+		s.mu.Unlock()
+	}
+	r.mu.Unlock()
+	k.query("SELECT a FROM t")
+	if got := k.said(); !strings.Contains(got, "no reader: reads stay on the writer: nothing to log in with") {
+		t.Errorf("heard: %s", got)
 	}
 }
