@@ -30,8 +30,10 @@ type Session interface {
 	State() State
 	// KillQuery ends the statement that runs, by KILL QUERY on its server, which
 	// answers the client. It waits for the kill, bounded by ctx, and not for the
-	// answer. Without a running statement it does nothing.
-	KillQuery(ctx context.Context) error
+	// answer. since is the State's Since of the statement that is meant, zero for
+	// whichever runs. Without a running statement, or when another one has begun, it
+	// does nothing.
+	KillQuery(ctx context.Context, since time.Time) error
 	// Drain makes the session end at its next moment outside a transaction and a
 	// statement, which may be now, with goodbye as its last packet.
 	Drain(goodbye *Refusal)

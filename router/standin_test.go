@@ -120,7 +120,7 @@ func (t *talk) State() State {
 	return t.state
 }
 
-func (t *talk) KillQuery(context.Context) error {
+func (t *talk) KillQuery(context.Context, time.Time) error {
 	t.mu.Lock()
 	t.kills++
 	t.mu.Unlock()

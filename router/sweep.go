@@ -70,14 +70,14 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) {
 		case v.kill:
 			s.ended(v.reason)
 			l.killed = killing{since: state.Since, at: now}
-			s.kill(ctx, l)
+			s.kill(ctx, l, state.Since)
 		}
 	}
 }
 
 // kill ends the running statement of a session, beside the sweep. When all places
 // are taken the next sweep tries again.
-func (s *sweeper) kill(ctx context.Context, l *live) {
+func (s *sweeper) kill(ctx context.Context, l *live, since time.Time) {
 	select {
 	case s.places <- struct{}{}:
 	default:
@@ -88,7 +88,7 @@ func (s *sweeper) kill(ctx context.Context, l *live) {
 		defer func() { <-s.places }()
 		ctx, cancel := context.WithTimeout(ctx, killLimit)
 		defer cancel()
-		if err := l.session.KillQuery(ctx); err != nil {
+		if err := l.session.KillQuery(ctx, since); err != nil {
 			s.failed(l, err)
 		}
 	})

@@ -66,10 +66,10 @@ func (s pidSession) Serve(context.Context) error {
 	return err
 }
 
-func (pidSession) State() router.State             { return router.State{Phase: router.Idle, Since: time.Now()} }
-func (pidSession) KillQuery(context.Context) error { return nil }
-func (pidSession) Drain(*router.Refusal)           {}
-func (s pidSession) Close(*router.Refusal)         { s.c.Close() }
+func (pidSession) State() router.State                        { return router.State{Phase: router.Idle, Since: time.Now()} }
+func (pidSession) KillQuery(context.Context, time.Time) error { return nil }
+func (pidSession) Drain(*router.Refusal)                      {}
+func (s pidSession) Close(*router.Refusal)                    { s.c.Close() }
 
 func part(name string) []string { return append(os.Environ(), partVariable+"="+name) }
 

@@ -170,7 +170,7 @@ func (s *Session) killed() bool {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
 	defer cancel()
-	if err := other.KillQuery(ctx); err != nil {
+	if err := other.KillQuery(ctx, time.Time{}); err != nil {
 		s.cannot(err)
 		return true
 	}

@@ -25,7 +25,7 @@ func (r *rig) only() *Session {
 // kills ends what the one session does, as KILL QUERY does.
 func (r *rig) kills() {
 	r.Helper()
-	if err := r.only().KillQuery(r.Context()); err != nil {
+	if err := r.only().KillQuery(r.Context(), time.Time{}); err != nil {
 		r.Error(err)
 	}
 }
@@ -226,4 +226,38 @@ func (s *signals) Read(b []byte) (int, error) {
 		close(s.begun)
 	}
 	return s.Conn.Read(b)
+}
+
+func TestAStatementIsNotKilledForTheOneBeforeIt(t *testing.T) {
+	hangs, goesOn := make(chan struct{}), make(chan struct{})
+	writer := newPuppet(t, "db1", func(h *stagehand) bool {
+		if h.text == "INSERT INTO t SELECT SLEEP(9)" {
+			close(hangs)
+			<-goesOn
+		}
+		return false
+	})
+	r := newTheatre(t, writer)
+	k := r.talk()
+	k.query("INSERT INTO t VALUES (1)")
+	before := r.only().State().Since
+	over := make(chan struct{})
+	go func() { defer close(over); k.query("INSERT INTO t SELECT SLEEP(9)") }()
+	<-hangs
+	for _, since := range []time.Time{before, r.only().State().Since.Add(time.Nanosecond)} {
+		if err := r.only().KillQuery(t.Context(), since); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := writer.heard("KILL"); n != 0 {
+		t.Errorf("it was killed %d times", n)
+	}
+	if err := r.only().KillQuery(t.Context(), r.only().State().Since); err != nil {
+		t.Error(err)
+	}
+	if n := writer.heard("KILL QUERY"); n != 1 {
+		t.Errorf("the one that was meant was killed %d times", n)
+	}
+	close(goesOn)
+	<-over
 }

@@ -151,9 +151,13 @@ func name(s *server) string {
 	return s.conn.Target.Name
 }
 
-// KillQuery ends the statement that runs, on its server.
-func (s *Session) KillQuery(ctx context.Context) error {
+// KillQuery ends the statement that runs, on its server, if it is the one that is meant.
+func (s *Session) KillQuery(ctx context.Context, since time.Time) error {
 	s.mu.Lock()
+	if !since.IsZero() && !s.shown.Since.Equal(since) {
+		s.mu.Unlock()
+		return nil
+	}
 	srv, who, secret := s.running, s.who, s.secret
 	if srv == nil || s.killing != nil {
 		s.doomed = s.shown.Phase == router.Running || s.shown.Phase == router.Held

@@ -131,7 +131,7 @@ func TestAStatementThatCanOnlyBeCutOffIsInterruptedAndNotRetryable(t *testing.T)
 		for s.State().Phase != router.Running {
 			time.Sleep(time.Millisecond)
 		}
-		if err := s.KillQuery(t.Context()); err != nil {
+		if err := s.KillQuery(t.Context(), time.Time{}); err != nil {
 			t.Error(err)
 		}
 	}()
