@@ -10,6 +10,8 @@ func (t *text) reads() {
 		case lexer.Assign:
 			t.worse(Write, RuleAssigns)
 			t.class.Pins |= UserVariables
+		case lexer.UserVar:
+			t.worse(Ask, RuleUserVariable)
 		case lexer.SysVar:
 			t.variable()
 		case lexer.Name:

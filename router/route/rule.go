@@ -13,6 +13,7 @@ const (
 	RuleLocking
 	RuleInto
 	RuleAssigns
+	RuleUserVariable
 	RuleFunction
 	RuleLast
 	RuleInsertID
@@ -68,6 +69,7 @@ var Rules = []Rule{
 	{RuleLocking, "locks-rows", Writer, "it locks rows", "SELECT * FROM t FOR UPDATE"},
 	{RuleInto, "into", Writer, "it stores its result", "SELECT a INTO @b FROM t"},
 	{RuleAssigns, "assigns", Writer, "it assigns a user variable", "SELECT @a := 1"},
+	{RuleUserVariable, "user-variable", Writer, "it reads a user variable, which a trigger or a procedure may have set without a word", "SELECT @a"},
 	{RuleFunction, "function", Writer, "it calls a function that is not known to be without effect", "SELECT shop.next_number()"},
 	{RuleLast, "last", SameAsLast, "it asks for what the statement before left behind", "SHOW WARNINGS"},
 	{RuleInsertID, "insert-id", Writer, "it asks for the number of the last insert, which was on the writer", "SELECT LAST_INSERT_ID()"},

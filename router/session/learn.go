@@ -31,9 +31,11 @@ func (s *Session) learn(srv *server, e wire.Event, packet []byte) uint16 {
 	if err == nil && !ok.EOF && ok.InsertID != 0 && !srv.reader {
 		s.insertID = ok.InsertID
 	}
+	changed := false
 	if err == nil && len(ok.Tracked) > 0 {
-		s.tracked(srv, ok.Tracked)
+		changed = s.tracked(srv, ok.Tracked)
 	}
+	s.wentAstray(srv, changed)
 	s.after(srv, srv.walker.Status)
 	return 0
 }
@@ -80,9 +82,9 @@ func (s *Session) after(srv *server, status wire.Status) {
 	}
 }
 
-// tracked takes what changed in the session.
-func (s *Session) tracked(srv *server, t wire.Tracked) {
-	changed := false
+// tracked takes what changed in the session. changed: something did of which the server
+// does not say what.
+func (s *Session) tracked(srv *server, t wire.Tracked) (changed bool) {
 	for kind, data, more := t.Next(); more; kind, data, more = t.Next() {
 		switch kind {
 		case wire.TrackVariable:
@@ -102,10 +104,12 @@ func (s *Session) tracked(srv *server, t wire.Tracked) {
 		case wire.TrackGTIDs, wire.TrackTransaction: // the status says what is needed of them
 		}
 	}
-	if changed && s.req.class.Opaque && !srv.reader {
+	// Of a statement that changes data its text says nothing when a trigger does it.
+	if changed && (s.req.class.Opaque || s.req.class.Rule == route.RuleWrite && s.req.class.Pins == 0) && !srv.reader {
 		s.pins |= route.OpaqueState
 		s.show()
 	}
+	return changed
 }
 
 // variable takes the new value of a variable of the session.

@@ -98,6 +98,7 @@ type state struct {
 	insertID    uint64
 	option      []byte // of COM_SET_OPTION
 	asked       asked
+	astray      astray
 }
 
 // errGoodbye says that the conversation ended as it should.

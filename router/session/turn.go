@@ -220,6 +220,10 @@ func (s *Session) run() {
 		s.refuse(1235, "42000", "GET DIAGNOSTICS of a statement that a reader has run does not go through the router: give that statement the hint /* mmm:writer */")
 		return
 	}
+	if why := s.someAstray(); why != "" {
+		s.refuse(1290, "HY000", "the router does not run this: "+why)
+		return
+	}
 	d := route.Decide(r.class, s.situation())
 	r.why = d.Why
 	if d.Target == route.Refused {
