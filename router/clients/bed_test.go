@@ -86,7 +86,7 @@ func newBed(t testing.TB, lines ...string) *bed {
 	cert, key, err := authority.Sign(dir, certstest.Want{Name: "server", Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
 	b.must(err)
 	b.ca = authority.File
-	settings := []string{"ssl-cert=" + cert, "ssl-key=" + key, "ssl-ca=" + b.ca, "max-allowed-packet=24M", "local-infile=1", "log-bin-trust-function-creators=1",
+	settings := []string{"ssl-cert=" + cert, "ssl-key=" + key, "ssl-ca=" + b.ca, "max-allowed-packet=24M", "local-infile=1", "back_log=1000", "max_connections=500", "log-bin-trust-function-creators=1",
 		"innodb-flush-log-at-trx-commit=0", "sync-binlog=0", "sync-relay-log=0", "sync-master-info=0", "sync-relay-log-info=0", "innodb-buffer-pool-size=64M"}
 	b.writer = dbopstest.Start(t, append(settings, "read_only=0")...)
 	b.reader = dbopstest.Start(t, settings...)

@@ -29,6 +29,7 @@ type link struct {
 	asked bool   // it has written
 	err   error  // what ended it
 	more  bool   // the last read filled its buffer: there may be more
+	wrote bool   // something was written since the last read
 	turn  func() bool
 
 	onAnswer, onRequest func(fd uintptr) bool // made once, so that nothing is allocated for a statement
@@ -94,10 +95,13 @@ func (l *link) requested(fd uintptr) bool {
 	l.fd = fd
 	defer func() { l.fd = 0 }()
 	for l.receive(fd) {
+		l.wrote = false
 		if l.err != nil || !l.turn() {
 			return true
 		}
-		if !l.more {
+		// Its end may have come with these bytes, and the kernel says both at once. Where
+		// something was written, it says so again: the other side refuses that.
+		if !l.more && l.wrote && len(l.bytes) == 0 {
 			break
 		}
 	}
@@ -134,6 +138,7 @@ func (l *link) quiet() bool { return len(l.bytes) == 0 }
 
 // write writes all of b. It waits while the other side does not read.
 func (l *link) write(b []byte) error {
+	l.wrote = l.wrote || len(b) > 0
 	for l.fd != 0 && len(b) > 0 {
 		n, errno := rawWrite(l.fd, b)
 		if errno == syscall.EINTR {

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -122,6 +123,33 @@ func TestServeEndsWithTheOtherSide(t *testing.T) {
 			}
 		case <-time.After(10 * time.Second):
 			t.Fatalf("%s: it waits for ever", name)
+		}
+	}
+}
+
+// A kernel tells once that bytes and the end have come, if both have; who reads the
+// bytes and has nothing to answer must look for the end.
+func TestServeEndsWithTheOtherSideThoughNothingWasAnswered(t *testing.T) {
+	for name, turn := range map[string]func(*link) bool{
+		"half a command":            func(*link) bool { return true },
+		"a command without answers": func(l *link) bool { l.used(len(l.bytes)); return true },
+	} {
+		here, there := pair(t)
+		_, _ = there.Write([]byte("x"))
+		there.Close()
+		time.Sleep(20 * time.Millisecond) // both have come
+		l := newLink(here)
+		ended := make(chan error, 1)
+		go func() { ended <- l.serve(func() bool { return turn(l) }) }()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(2 * time.Second):
+			t.Errorf("%s: it waits for ever", name)
+			here.Close()
+			<-ended
 		}
 	}
 }
