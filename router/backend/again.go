@@ -66,7 +66,8 @@ func (c *Conn) become(ctx context.Context, who Who, secret auth.Secret, policy T
 		if err != nil {
 			return err
 		}
-		login := wire.Login{User: who.User, Answer: answer, Schema: who.Schema, Charset: who.Charset, Plugin: plugin, Attributes: who.Attributes}
+		// Without the schema: a server answers a change of user that it refuses after a second.
+		login := wire.Login{User: who.User, Answer: answer, Charset: who.Charset, Plugin: plugin, Attributes: who.Attributes}
 		if err := h.Write(login.AppendChangeUser(nil, c.Capabilities)); err != nil {
 			return err
 		}
@@ -78,7 +79,7 @@ func (c *Conn) become(ctx context.Context, who Who, secret auth.Secret, policy T
 			return err
 		}
 		c.OK.Info, c.OK.Tracked = nil, nil
-		return h.trackLikeNew()
+		return h.trackLikeNew(who.Schema)
 	})
 }
 

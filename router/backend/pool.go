@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -56,12 +57,13 @@ func NewPool(most int, age time.Duration) *Pool {
 func (p *Pool) Dial(ctx context.Context, t Target, who Who, secret auth.Secret, policy TLS) (*Conn, error) {
 	if p != nil && !secret.None() {
 		for c := p.take(keyOf(t, who, secret, policy)); c != nil; c = p.take(keyOf(t, who, secret, policy)) {
-			if c.become(ctx, who, secret, policy) == nil {
+			err := c.become(ctx, who, secret, policy)
+			if err == nil {
 				return c, nil
 			}
 			c.Abandon()
-			if ctx.Err() != nil {
-				break
+			if said, judged := new(Server), new(wire.Err); ctx.Err() != nil || errors.As(err, &said) || errors.As(err, &judged) {
+				break // it would say so on every other one
 			}
 		}
 	}

@@ -166,6 +166,22 @@ func TestPoolIsBoundedInNumberAndAge(t *testing.T) {
 	}
 }
 
+func TestSchemaThatIsNotThereCostsOneKeptConnection(t *testing.T) {
+	p := startPooled(t)
+	app := who("app")
+	for _, c := range []*backend.Conn{p.dial(app), p.dial(app), p.dial(app)} {
+		p.keep(c, app)
+	}
+	_, err := p.Pool.Dial(within(t), target(p.Server), in("nowhere", app), auth.ClearSecret("secret"), backend.TLS{})
+	var said *backend.Server
+	if !errors.As(err, &said) || said.Number != 1049 {
+		t.Errorf("%v, want 1049", err)
+	}
+	if p.Idle() != 2 {
+		t.Errorf("%d of 3 connections are left for others", p.Idle())
+	}
+}
+
 func TestConnectionThatTheServerHasClosedIsReplaced(t *testing.T) {
 	p := startPooled(t)
 	c := p.dial(who("app"))

@@ -26,16 +26,26 @@ func (h *Handshake) track() error {
 	return err
 }
 
-// trackLikeNew is track, and fails at a server that runs init_connect for who connects:
-// it would not run it for who comes to a connection. (DO does not fail: it makes a
-// warning of the error.)
-func (h *Handshake) trackLikeNew() error {
+// trackLikeNew is track and, with a schema, USE of it. It fails at a server that runs
+// init_connect for who connects: it would not run it for who comes to a connection. (DO
+// does not fail: it makes a warning of the error.)
+func (h *Handshake) trackLikeNew(schema string) error {
 	const like = "session_track_schema=IF(@@global.init_connect='', 1, (SELECT 1 UNION ALL SELECT 2))"
 	text := "SET SESSION " + like
 	if h.Capabilities.Has(wire.SessionTrack) {
 		text = strings.Replace(Track(h.Greeting), "session_track_schema=1", like, 1)
 	}
-	_, err := h.do(wire.ComQuery, text)
+	both := h.command(nil, wire.ComQuery, text)
+	if schema != "" {
+		both = h.command(both, wire.ComInitDB, schema)
+	}
+	_, err := h.conn.Write(both)
+	if err == nil {
+		_, err = h.done(text)
+	}
+	if err == nil && schema != "" {
+		_, err = h.done("use " + schema)
+	}
 	return err
 }
 
