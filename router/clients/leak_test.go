@@ -26,7 +26,10 @@ var endings = []struct {
 	{"says nothing", func(*raw) error { return nil }},
 	{"half a login", func(k *raw) error { return k.half(k.login.Append(nil)) }},
 	{"a login, and does not hear the answer", func(k *raw) error { return k.send(k.login.Append(nil)) }},
-	{"garbage", func(k *raw) error { _, err := k.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n" + strings.Repeat("x", 100))); return err }},
+	{"garbage", func(k *raw) error {
+		_, err := k.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n" + strings.Repeat("x", 100)))
+		return err
+	}},
 	{"asks for TLS and goes", func(k *raw) error {
 		k.login.Capabilities |= wire.TLS
 		return k.send(k.login.AppendTLSRequest(nil))
