@@ -30,6 +30,7 @@ type run struct {
 	env   []string
 	stdin string
 	dir   string
+	ends  bool // the output of a program that came to its end ends with that word
 }
 
 // of makes a run of a program.
@@ -53,6 +54,9 @@ func (r run) do(t testing.TB) string {
 	case errors.As(err, &exit):
 	case err != nil:
 		t.Fatal(err)
+	}
+	if r.ends && !strings.HasSuffix(string(out), "the end\n") {
+		t.Errorf("%s %s did not come to its end: %s", r.name, strings.Join(r.args, " "), out)
 	}
 	return fmt.Sprintf("%sexit %d\n", out, cmd.ProcessState.ExitCode())
 }

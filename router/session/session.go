@@ -207,7 +207,7 @@ func (s *Session) part(why *router.Refusal) error {
 	}
 	_ = s.client.conn.SetDeadline(time.Now().Add(time.Second))
 	e := wire.Err{Code: why.Code, State: why.State, Message: why.Message}
-	packet, _ := wire.AppendPacket(nil, e.Append(nil), 0)
+	packet, _ := wire.AppendPacket(nil, e.Append(nil), 1) // as the answer to its next command: that is when it is read
 	_ = s.client.write(packet)
 	return errGoodbye
 }
