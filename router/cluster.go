@@ -17,6 +17,8 @@ type Cluster struct {
 	Held     bool           `json:"held"`             // a switchover was asked for: statements wait
 	Problem  string         `json:"problem,omitempty"`
 	Readers  []ReaderState  `json:"readers"`
+	// Failures are connections to a host that could not be made, or broke.
+	Failures map[string]uint64 `json:"failures,omitempty"`
 
 	HeldStatements int   `json:"heldStatements"`
 	HeldBytes      int64 `json:"heldBytes"`
@@ -31,6 +33,7 @@ type ReaderState struct {
 	Lag      time.Duration  `json:"lagNanoseconds"`
 	Latency  time.Duration  `json:"latencyNanoseconds"`
 	InFlight int            `json:"inFlight"`
+	Aside    time.Duration  `json:"asideNanoseconds,omitempty"` // it failed, and is left alone for so long
 }
 
 // ready says why a router that knows this cannot serve; nil means it can.

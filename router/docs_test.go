@@ -24,7 +24,9 @@ var metricRow = regexp.MustCompile("(?m)^(\\| `mmm_router_.*\n|METRICS\n)+")
 // TestThePageListsEveryMetric gathers from a router that has everything.
 func TestThePageListsEveryMetric(t *testing.T) {
 	r := run(t, func(c *Config) { c.TLS = writeCert(t, t.TempDir(), "router") })
-	r.opt.Cluster = func() Cluster { return Cluster{Readers: []ReaderState{{Host: "db2"}}} }
+	r.opt.Cluster = func() Cluster {
+		return Cluster{Readers: []ReaderState{{Host: "db2"}}, Failures: map[string]uint64{"db2": 1}}
+	}
 	r.opt.Accounts = func() Accounts { return Accounts{} }
 	c := login(t, r.address, "app")
 	defer c.Close()

@@ -106,6 +106,29 @@ func TestReloadTakesWhatItCanAndNamesTheRest(t *testing.T) {
 	}
 }
 
+func TestTheMetricsSayThatTheFileWasNotTaken(t *testing.T) {
+	r := run(t, nil)
+	taken := func() string {
+		_, text := r.page("/metrics")
+		_, rest, _ := strings.Cut(text, "\nmmm_router_config_last_reload_successful ")
+		return rest[:1]
+	}
+	if got := taken(); got != "1" {
+		t.Errorf("at the start: %s", got)
+	}
+	broken := *r.config.Load()
+	broken.SlowLog.File = "/nowhere/slow.log"
+	if _, err := r.Reload(broken); err == nil || taken() != "0" {
+		t.Errorf("a slow log that cannot be: %v, %s", err, taken())
+	}
+	if _, err := r.Reload(*r.config.Load()); err != nil || taken() != "1" {
+		t.Errorf("mended: %v, %s", err, taken())
+	}
+	if r.NotTaken(); taken() != "0" {
+		t.Errorf("a file that cannot be read: %s", taken())
+	}
+}
+
 func TestReloadWithABrokenCertificateChangesNothing(t *testing.T) {
 	files := writeCert(t, t.TempDir(), "one")
 	r := run(t, func(c *Config) { c.TLS = files })

@@ -45,7 +45,7 @@ var (
 	descHeld        = desc("held_total", "Statements that waited for a writer.")
 	descHeldTime    = desc("held_seconds_total", "Time that statements waited for a writer.")
 	descHolding     = desc("holding", "Statements that wait for a writer now.")
-	descHoldBytes   = desc("holding_bytes", "Their size.")
+	descHoldBytes   = desc("holding_bytes", "Size of the statements that wait for a writer now.")
 	descBytes       = desc("bytes_total", "Bytes from and to clients.", "direction")
 	descSlow        = desc("slow_log_lines_total", "Lines for the slow log, by whether they were written or dropped.", "outcome")
 	descDigests     = desc("digests", "Kinds of statements that are counted apart.")
@@ -58,6 +58,8 @@ var (
 	descInFlight    = desc("reader_in_flight", "Statements that the host works on for this router.", "host")
 	descAccounts    = desc("accounts", "Users that the router knows, and so can log in at readers.")
 	descAccountsAt  = desc("accounts_read_timestamp_seconds", "When the accounts of the servers were last read; 0: never.")
+	descFailures    = desc("server_failures_total", "Connections to the host that could not be made, or broke.", "host")
+	descReloaded    = desc("config_last_reload_successful", "1 when the file was taken the last time it was read.")
 	descCert        = desc("certificate_expiry_timestamp_seconds", "When the certificate that clients are shown ends to be valid.")
 )
 
@@ -69,6 +71,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	e := exposition{out}
 	e.gauge(descBuild, 1, version.String(), runtime.Version())
 	e.gauge(descReady, yes(c.r.Ready() == nil))
+	e.gauge(descReloaded, yes(!c.r.unread.Load()))
 	c.collectSessions(e)
 	c.collectStatements(e)
 	if c.r.opt.Cluster != nil {
@@ -148,6 +151,9 @@ func (c collector) collectCluster(e exposition, v Cluster) {
 		e.gauge(descLag, r.Lag.Seconds(), r.Host)
 		e.gauge(descLatency, r.Latency.Seconds(), r.Host)
 		e.gauge(descInFlight, float64(r.InFlight), r.Host)
+	}
+	for host, n := range v.Failures {
+		e.counter(descFailures, float64(n), host)
 	}
 }
 

@@ -21,6 +21,7 @@ type Change struct {
 func (r *Router) Reload(next Config) (Change, error) {
 	r.reload.Lock()
 	defer r.reload.Unlock()
+	r.unread.Store(true) // until it is taken
 	now := *r.config.Load()
 	if err := r.front.use(next.TLS); err != nil {
 		return Change{}, fmt.Errorf("take the new certificate: %w", err)
@@ -46,8 +47,13 @@ func (r *Router) Reload(next Config) (Change, error) {
 	if r.opt.Reloaded != nil {
 		r.opt.Reloaded(next)
 	}
+	r.unread.Store(false)
 	return c, nil
 }
+
+// NotTaken says that the file was read again and was so wrong that there was nothing to
+// Reload.
+func (r *Router) NotTaken() { r.unread.Store(true) }
 
 // keep puts back what cannot change.
 func (c Config) keep(now Config) Config {

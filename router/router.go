@@ -52,6 +52,7 @@ type Router struct {
 	reload  sync.Mutex             // one at a time
 	config  atomic.Pointer[Config] // what counts now
 	leaving atomic.Bool            // told to end
+	unread  atomic.Bool            // the file was not taken when it was last read
 	bound   chan struct{}          // closed when every listener listens
 	ports   []*port
 	admin   *net.TCPListener

@@ -211,13 +211,22 @@ func (p *parts) cluster() router.Cluster {
 		Held: v.Held, Problem: v.Why,
 		HeldStatements: statements, HeldBytes: int64(bytes),
 	}
+	now := time.Now()
+	c.Failures = map[string]uint64{}
+	if v.Writer.Name != "" {
+		_, c.Failures[v.Writer.Name] = p.picker.Load(v.Writer.Name).Aside(now)
+	}
 	for _, r := range v.Readers {
-		busy, _, average := p.picker.Load(r.Name).Now()
+		load := p.picker.Load(r.Name)
+		busy, _, average := load.Now()
+		aside, failures := load.Aside(now)
+		c.Failures[r.Name] = failures
 		c.Readers = append(c.Readers, router.ReaderState{
-			Host: r.Name, Address: r.Address, Eligible: true, Lag: r.Lag, Latency: average, InFlight: int(busy),
+			Host: r.Name, Address: r.Address, Eligible: true, Lag: r.Lag, Latency: average, InFlight: int(busy), Aside: aside,
 		})
 	}
 	for _, x := range v.Excluded {
+		_, c.Failures[x.Name] = p.picker.Load(x.Name).Aside(now)
 		c.Readers = append(c.Readers, router.ReaderState{Host: x.Name, Address: x.Address, Why: x.Why})
 	}
 	return c

@@ -201,6 +201,9 @@ func sayReaders(out io.Writer, readers []router.ReaderState) error {
 			head = ""
 		}
 		state := fmt.Sprintf("lag %s\tanswers in %s\t%d at work", r.Lag.Round(time.Millisecond), r.Latency.Round(time.Microsecond), r.InFlight)
+		if r.Aside > 0 {
+			state += fmt.Sprintf("\tleft alone for %s: connections to it failed", r.Aside.Round(100*time.Millisecond))
+		}
 		if !r.Eligible {
 			state = "not used: " + r.Why
 		}

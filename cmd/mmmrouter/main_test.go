@@ -111,6 +111,7 @@ func TestStatusSaysInWordsHowTheRouterIs(t *testing.T) {
 			Readers: []router.ReaderState{
 				{Host: "db2", Eligible: true, Lag: 10 * time.Millisecond, Latency: 300 * time.Microsecond, InFlight: 3},
 				{Host: "db3", Why: "lag 12s is more than 5s"},
+				{Host: "db4", Eligible: true, Aside: 12 * time.Second},
 			},
 		},
 		Sessions: router.Sessions{Connected: 12, Limit: 1000, LoggedIn: 11},
@@ -122,7 +123,7 @@ func TestStatusSaysInWordsHowTheRouterIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(t, out, "router router1 of cluster shop: ready", "db1 at 192.0.2.161:3306, epoch 7, certain for 1.4s", "db2", "lag 10ms", "3 at work",
-		"not used: lag 12s is more than 5s", "11 of 1000 logged in", "100 statements", "2ms each", "users     12 known, those of the servers as of 20s ago")
+		"not used: lag 12s is more than 5s", "11 of 1000 logged in", "100 statements", "2ms each", "left alone for 12s: connections to it failed", "users     12 known, those of the servers as of 20s ago")
 
 	s.Ready, s.Why = false, "there is no writer, and no reader either"
 	s.Accounts = router.Accounts{Problem: "the server refuses the account"}

@@ -125,6 +125,7 @@ func signals(ctx context.Context, do func(os.Signal)) {
 func reload(r *router.Router, path string, log *slog.Logger) {
 	cfg, err := router.CheckConfig(path)
 	if err != nil {
+		r.NotTaken()
 		log.Error("the file was not taken: the router goes on with what it has", "err", err)
 		return
 	}
@@ -139,7 +140,8 @@ func reload(r *router.Router, path string, log *slog.Logger) {
 		log.Info("the file has changed and counts now", "keys", strings.Join(change.Taken, " "))
 	}
 	if len(change.Restart) > 0 {
-		log.Warn("the file has changed; restart the router to use this part of it", "keys", strings.Join(change.Restart, " "))
+		log.Warn("the file has changed; a part of it needs another process, which SIGUSR2 starts without a refused connection (systemctl kill --kill-whom=main -s USR2 mmmrouter)",
+			"keys", strings.Join(change.Restart, " "))
 	}
 }
 

@@ -107,37 +107,47 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestViews compares show, status, checks and explain in every situation with
-// testdata/<situation>.txt.
-func TestViews(t *testing.T) {
+// view is one thing that an operator asks for.
+type view struct {
+	name string
+	run  func(b *bench) error
+}
+
+// asked is what an operator is told of a cluster, by each view.
+func asked(t *testing.T, cl topology.Cluster, events []topology.Event, views ...view) string {
+	t.Helper()
 	// The time zone is the reader's; the golden files are in UTC.
 	local := time.Local
 	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = local })
+	defer func() { time.Local = local }()
+	var all strings.Builder
+	for _, v := range views {
+		b := newBench(t, cl)
+		b.store.events = events
+		b.Members = func(context.Context) (Quorum, error) { return Quorum{Healthy: 3, Total: 3}, nil }
+		if err := v.run(b); err != nil {
+			t.Fatalf("%s: %v", v.name, err)
+		}
+		all.WriteString("$ mmmctl " + v.name + "\n" + b.out.String() + b.err.String() + "\n")
+	}
+	return all.String()
+}
+
+// TestViews compares show, status, checks and explain in every situation with
+// testdata/<situation>.txt.
+func TestViews(t *testing.T) {
+	events := []topology.Event{{At: noon.Add(-41 * time.Second), Host: "db2", What: "claimed 192.0.2.110", Why: "nobody served it"}}
 	for _, s := range situations {
 		t.Run(s.name, func(t *testing.T) {
 			cl := shop()
 			s.change(&cl)
-			var all strings.Builder
-			for _, view := range []struct {
-				name string
-				run  func(b *bench) error
-			}{
-				{"show", func(b *bench) error { return b.Show(context.Background()) }},
-				{"status", func(b *bench) error { return b.Status(context.Background(), false) }},
-				{"checks", func(b *bench) error { return b.Checks(context.Background(), "", "") }},
-				{"explain", func(b *bench) error { return b.Explain(context.Background(), "") }},
-				{"explain db3", func(b *bench) error { return b.Explain(context.Background(), "db3") }},
-			} {
-				b := newBench(t, cl)
-				b.store.events = []topology.Event{{At: noon.Add(-41 * time.Second), Host: "db2", What: "claimed 192.0.2.110", Why: "nobody served it"}}
-				b.Members = func(context.Context) (Quorum, error) { return Quorum{Healthy: 3, Total: 3}, nil }
-				if err := view.run(b); err != nil {
-					t.Fatalf("%s: %v", view.name, err)
-				}
-				all.WriteString("$ mmmctl " + view.name + "\n" + b.out.String() + b.err.String() + "\n")
-			}
-			golden(t, s.name+".txt", all.String())
+			golden(t, s.name+".txt", asked(t, cl, events,
+				view{"show", func(b *bench) error { return b.Show(context.Background()) }},
+				view{"status", func(b *bench) error { return b.Status(context.Background(), false) }},
+				view{"checks", func(b *bench) error { return b.Checks(context.Background(), "", "") }},
+				view{"explain", func(b *bench) error { return b.Explain(context.Background(), "") }},
+				view{"explain db3", func(b *bench) error { return b.Explain(context.Background(), "db3") }},
+			))
 		})
 	}
 }

@@ -88,32 +88,17 @@ var routerSituations = []struct {
 
 // Golden: what an operator is told of routers, in testdata/<situation>.txt.
 func TestRouterViews(t *testing.T) {
-	local := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = local })
 	for _, s := range routerSituations {
 		t.Run(s.name, func(t *testing.T) {
 			cl := routed()
 			s.change(&cl)
-			var all strings.Builder
-			for _, view := range []struct {
-				name string
-				run  func(b *bench) error
-			}{
-				{"show", func(b *bench) error { return b.Show(context.Background()) }},
-				{"status", func(b *bench) error { return b.Status(context.Background(), false) }},
-				{"checks all router", func(b *bench) error { return b.Checks(context.Background(), "all", "router") }},
-				{"explain router1", func(b *bench) error { return b.Explain(context.Background(), "router1") }},
-				{"explain router2", func(b *bench) error { return b.Explain(context.Background(), "router2") }},
-			} {
-				b := newBench(t, cl)
-				b.Members = func(context.Context) (Quorum, error) { return Quorum{Healthy: 3, Total: 3}, nil }
-				if err := view.run(b); err != nil {
-					t.Fatalf("%s: %v", view.name, err)
-				}
-				all.WriteString("$ mmmctl " + view.name + "\n" + b.out.String() + "\n")
-			}
-			golden(t, s.name+".txt", all.String())
+			golden(t, s.name+".txt", asked(t, cl, nil,
+				view{"show", func(b *bench) error { return b.Show(context.Background()) }},
+				view{"status", func(b *bench) error { return b.Status(context.Background(), false) }},
+				view{"checks all router", func(b *bench) error { return b.Checks(context.Background(), "all", "router") }},
+				view{"explain router1", func(b *bench) error { return b.Explain(context.Background(), "router1") }},
+				view{"explain router2", func(b *bench) error { return b.Explain(context.Background(), "router2") }},
+			))
 			b := newBench(t, cl)
 			if got := ExitOf(b.Status(context.Background(), true)); got != s.check {
 				t.Errorf("status --check ends with %d, want %d", got, s.check)

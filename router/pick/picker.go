@@ -32,16 +32,17 @@ type Candidate struct {
 
 // Load is what one host has to do. Its methods may be called by many goroutines.
 type Load struct {
-	busy     atomic.Int64 // statements under way
-	sessions atomic.Int64 // connections that hold it
-	average  atomic.Int64 // nanoseconds of an answer, smoothed
-	failures atomic.Int64 // in a row
-	aside    atomic.Int64 // until then, in unix nanoseconds
-	since    atomic.Int64 // it is known since then, or has come back
-	seen     atomic.Int64 // when it was last a candidate
-	looked   atomic.Int64 // average when it was last looked at
-	changed  atomic.Int64 // when that look found another one
-	late     atomic.Int64 // until then nobody asks it to catch up
+	busy     atomic.Int64  // statements under way
+	sessions atomic.Int64  // connections that hold it
+	average  atomic.Int64  // nanoseconds of an answer, smoothed
+	failures atomic.Int64  // in a row
+	failed   atomic.Uint64 // in all
+	aside    atomic.Int64  // until then, in unix nanoseconds
+	since    atomic.Int64  // it is known since then, or has come back
+	seen     atomic.Int64  // when it was last a candidate
+	looked   atomic.Int64  // average when it was last looked at
+	changed  atomic.Int64  // when that look found another one
+	late     atomic.Int64  // until then nobody asks it to catch up
 }
 
 // Begin counts a statement that is sent.
@@ -71,12 +72,19 @@ func (l *Load) Gave() { l.sessions.Add(-1) }
 
 // Failed counts a connection that could not be made, or broke.
 func (l *Load) Failed(now time.Time) {
+	l.failed.Add(1)
 	n := l.failures.Add(1)
 	if n < failuresMost {
 		return
 	}
 	away := asideFirst << min(n-failuresMost, 10)
 	l.aside.Store(now.Add(min(away, asideLongest)).UnixNano())
+}
+
+// Aside is how long the host is put aside from a moment on, and how often a connection
+// to it has failed since it is known.
+func (l *Load) Aside(now time.Time) (left time.Duration, failures uint64) {
+	return max(time.Duration(l.aside.Load()-now.UnixNano()), 0), l.failed.Load()
 }
 
 // Now is what the host has to do: statements under way, sessions that hold it, and

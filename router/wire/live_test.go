@@ -39,6 +39,23 @@ func stage(t *testing.T) *dbopstest.Server {
 	return s
 }
 
+// seedVariable names another seed for where answers are cut into pieces.
+const seedVariable = "MMM_SEED"
+
+// seedOf is the same in each run, unless somebody asks for another.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv(seedVariable)
+	if text == "" {
+		return 1
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", seedVariable, err)
+	}
+	return seed
+}
+
 // agreed runs a session on a server by way of a relay, replays it many times in
 // other pieces, and returns what was seen.
 func agreed(t *testing.T, port uint16, times int, session func(port int)) map[string]int {
@@ -49,8 +66,8 @@ func agreed(t *testing.T, port uint16, times int, session func(port int)) map[st
 	if len(tapes) == 0 {
 		t.Fatal("nobody connected")
 	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedOf(t)
+	t.Logf("seed %d; another by %s", seed, seedVariable)
 	random := rand.New(rand.NewPCG(seed, 0))
 	seen := map[string]int{}
 	for range times {
