@@ -112,7 +112,7 @@ func TestPreparingIsAskedAgainWhenTheWriterDies(t *testing.T) {
 	}
 }
 
-// The writer that answers a read may have written, by a function in a view.
+// R59: the writer that answers a read may have written, by a function in a view.
 func TestReadThatWasLostWithTheWriterIsAnsweredByAReaderOrNotAtAll(t *testing.T) {
 	for _, writes := range []bool{false, true} {
 		var now atomic.Pointer[rig]
@@ -155,6 +155,7 @@ func TestReadThatAReaderRefusedIsNotSentAgainWhenTheWriterDies(t *testing.T) {
 	}
 }
 
+// R59.
 func TestWhatMayDoMoreThanReadIsSentOnce(t *testing.T) {
 	for _, q := range []string{
 		"INSERT INTO t VALUES (1)", "SELECT a FROM t FOR UPDATE", "SELECT own(1)", "SELECT GET_LOCK('a', 1)", "SELECT NEXTVAL(q)",
