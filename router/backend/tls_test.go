@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -136,6 +137,55 @@ func TestConnectionThatItsServerHasClosedIsKnownByItsLook(t *testing.T) {
 			if time.Now().After(end) {
 				t.Fatalf("TLS %s: nobody sees that it is closed", policy.Mode)
 			}
+		}
+	}
+}
+
+// What TLS itself says after its begin, as a ticket, is no farewell.
+func TestTicketOfTLSIsNoFarewell(t *testing.T) {
+	dir := t.TempDir()
+	ours, err := certstest.New(dir, "ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := ours.Sign(dir, certstest.Want{Name: "db1", Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			err = c.(*tls.Conn).HandshakeContext(t.Context())
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		accepted <- c
+	}()
+	secret, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: believes(t, ours).RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(1), MinVersion: tls.VersionTLS13})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = secret.Close() }()
+	server := <-accepted
+	c := &backend.Conn{Conn: secret}
+	if c.Closed() {
+		t.Error("a ticket that nobody has read counts as a farewell")
+	}
+	_ = server.Close()
+	for end := time.Now().Add(10 * time.Second); !c.Closed(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody sees that it is closed")
 		}
 	}
 }

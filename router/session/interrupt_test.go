@@ -116,6 +116,31 @@ func TestLongDataThatWasKilledFailsTheExecution(t *testing.T) {
 	}
 }
 
+func TestLongDataThatWasKilledBeforeItWasSentFailsTheExecution(t *testing.T) {
+	writer := newPuppet(t, "db1", prepares)
+	r := newTheatre(t, writer)
+	next := newPuppet(t, "db2", func(h *stagehand) bool {
+		if h.command == wire.ComStmtPrepare && h.heard("COM_STMT_PREPARE") == 1 {
+			r.kills()
+		}
+		return prepares(h)
+	})
+	k := r.talk()
+	k.prepare("s", "INSERT INTO t VALUES (?)")
+	k.said()
+	r.reign(next)
+	k.longData("s", "killed")
+	k.execute("s", false, true, []string{"-"})
+	if got := k.said(); !strings.Contains(got, "error 1317 70100") || next.heard("COM_STMT_EXECUTE")+next.heard("killed") != 0 {
+		t.Errorf("executed %d times: %s", next.heard("COM_STMT_EXECUTE"), got)
+	}
+	k.longData("s", "again")
+	k.execute("s", false, true, []string{"-"})
+	if got := k.said(); !strings.Contains(got, "ok ") || next.heard("again") != 1 {
+		t.Errorf("the next try: %s", got)
+	}
+}
+
 // startTLS makes the listener offer TLS, and sends what asks for it, with more behind it.
 func (r *rig) startTLS(more func(net.Conn) []byte) net.Conn {
 	r.Helper()

@@ -63,7 +63,7 @@ func TestWhatWaitsForAServerThatHangsEndsWithItsReign(t *testing.T) {
 
 func TestReadOfAReaderThatHangsEndsWhenNobodyReadsFromItAnyMore(t *testing.T) {
 	frozen := make(chan struct{})
-	writer, reader := newPuppet(t, "db1", nil), newPuppet(t, "db2", hangs("SELECT", frozen))
+	writer, reader, other := newPuppet(t, "db1", nil), newPuppet(t, "db2", hangs("SELECT", frozen)), newPuppet(t, "db3", nil)
 	t.Cleanup(func() { close(frozen) })
 	r := newTheatre(t, writer, reader)
 	k := r.talk()
@@ -73,7 +73,7 @@ func TestReadOfAReaderThatHangsEndsWhenNobodyReadsFromItAnyMore(t *testing.T) {
 	if k.brings() {
 		t.Errorf("ended while the reader is one: %s", k.said())
 	}
-	r.world.set(follow.View{Epoch: 7, Writer: writer.host})
+	r.world.set(follow.View{Epoch: 7, Writer: writer.host, Readers: []follow.Reader{{Host: other.host, Weight: 1}}})
 	r.sweeps(silentGrace)
 	k.hear(wire.ComQuery)
 	if got := k.said(); !strings.Contains(got, "ok ") || writer.heard("SELECT") != 1 {

@@ -286,10 +286,8 @@ func (s *Session) onWriter(st *statement) {
 	s.req.stmt, s.req.class = st, route.Class{Kind: route.Ask, Rule: st.class.Rule}
 	if s.req.command == wire.ComStmtReset {
 		s.req.class.Frees = route.Cursor | route.LongData
-		if !st.parts {
-			st.missed = nil
-		}
 		if !s.isPrepared(st.id) {
+			st.missed = nil
 			s.fine()
 			return
 		}
