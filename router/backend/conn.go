@@ -315,22 +315,20 @@ func refused(p []byte) error {
 	return e
 }
 
-// Greet asks a server for its greeting only, to know what servers are like.
+// stranger is whose name Greet gives: nobody's.
+const stranger = "mmm-stranger"
+
+// Greet asks a server for its greeting, to know what servers are like, and ends the login
+// that begins with it: see Decline. An error that it has in place of a greeting is a
+// *wire.Err.
 func Greet(ctx context.Context, address netip.AddrPort) (wire.Greeting, error) {
-	c, err := dialer.DialContext(ctx, "tcp", address.String())
+	who := Who{User: stranger, Capabilities: wire.Carried}
+	h, err := Begin(ctx, Target{Name: address.String(), Address: address}, who, TLS{}, func(wire.Greeting, auth.Channel) (string, []byte, error) {
+		return auth.RelayPlugin, nil, nil
+	})
 	if err != nil {
 		return wire.Greeting{}, err
 	}
-	defer func() { _ = c.Close() }()
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = c.SetDeadline(deadline)
-	}
-	p, _, err := wire.NewReader(c, mostLogin).Next()
-	if err != nil {
-		return wire.Greeting{}, fmt.Errorf("greeting of %s: %w", address, err)
-	}
-	if wire.IsErr(p) {
-		return wire.Greeting{}, refused(p)
-	}
-	return wire.ParseGreeting(p)
+	h.Decline()
+	return h.Greeting, nil
 }

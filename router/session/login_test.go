@@ -146,6 +146,17 @@ func TestLoginThatItsClientBreaksOffIsEndedAtTheServer(t *testing.T) {
 	}
 }
 
+func TestQuestionWhatServersAreLikeIsNoBrokenLogin(t *testing.T) {
+	writer := newPuppet(t, "db1", nil)
+	r := newTheatre(t, writer)
+	r.talk() // the first client, for whose greeting it is asked
+	writer.mu.Lock()
+	defer writer.mu.Unlock()
+	if len(writer.strangers) != 1 || !writer.strangers[0] {
+		t.Errorf("logins that were ended by an answer: %v", writer.strangers)
+	}
+}
+
 func TestAnswerOfAnotherLengthIsPassedOnAsAWrongOne(t *testing.T) {
 	answers := make(chan []byte, 1)
 	writer := newPuppet(t, "db1", nil)

@@ -26,12 +26,13 @@ type puppet struct {
 	welcomed func(n int)           // the n-th client is logged in
 	judges   func(*stagehand) bool // whether somebody may log in; nil: everybody may
 
-	mu     sync.Mutex
-	told   []string // commands, with their texts
-	logins int
-	conns  []net.Conn
-	door   net.Listener
-	frozen chan struct{} // nobody is greeted before it is closed; nil: everybody is
+	mu        sync.Mutex
+	told      []string // commands, with their texts
+	logins    int
+	strangers []bool // who asked what it is like; whether the login was ended as it should
+	conns     []net.Conn
+	door      net.Listener
+	frozen    chan struct{} // nobody is greeted before it is closed; nil: everybody is
 }
 
 // stagehand is one connection to a puppet, and the command that it has just read.
@@ -110,6 +111,14 @@ func (h *stagehand) serve() {
 		return
 	}
 	h.caps = l.Capabilities
+	if l.User == "mmm-stranger" { // who only wants to know what servers are like
+		answer, ok := h.asks()
+		h.mu.Lock()
+		h.strangers = append(h.strangers, ok && len(answer) == 0)
+		h.mu.Unlock()
+		h.refuse(1045, "28000", "Access denied")
+		return
+	}
 	if h.judges != nil && !h.judges(h) {
 		return
 	}

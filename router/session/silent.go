@@ -35,7 +35,10 @@ func (c *Conversations) Sweep(ctx context.Context, now time.Time) {
 		switch {
 		case !known:
 			c.outside[t] = now
-		case now.Sub(since) >= silentGrace && c.silent(ctx, t):
+		case now.Sub(since) < silentGrace:
+		case !c.silent(ctx, t):
+			c.outside[t] = now // it is asked again, but not every second
+		default:
 			c.opt.Log.Warn("a server without a part in the cluster does not answer; what waits for it ends", "host", t.Name, "sessions", len(sessions))
 			for _, s := range sessions {
 				s.giveUp(t)

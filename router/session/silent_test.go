@@ -76,8 +76,8 @@ func TestReadOfAReaderThatHangsEndsWhenNobodyReadsFromItAnyMore(t *testing.T) {
 	r.world.set(follow.View{Epoch: 7, Writer: writer.host, Readers: []follow.Reader{{Host: other.host, Weight: 1}}})
 	r.sweeps(silentGrace)
 	k.hear(wire.ComQuery)
-	if got := k.said(); !strings.Contains(got, "ok ") || writer.heard("SELECT") != 1 {
-		t.Errorf("the writer was asked in its place %d times; the client heard %s", writer.heard("SELECT"), got)
+	if got, n := k.said(), writer.heard("SELECT")+other.heard("SELECT"); !strings.Contains(got, "ok ") || n != 1 {
+		t.Errorf("another one was asked in its place %d times; the client heard %s", n, got)
 	}
 }
 
