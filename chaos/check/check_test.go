@@ -29,6 +29,15 @@ func good() *history.History {
 	access := func(do history.Verb, value int64, call, ret history.Time) {
 		h.Ops = append(h.Ops, history.Op{Client: "r", Do: do, Route: "writer", Key: "k", Value: value, Call: call * ms, Return: ret * ms, Outcome: history.OK})
 	}
+	own := func(id uint64, do history.Verb, value int64, outcome history.Outcome) {
+		call := history.Time(100+2*id) * ms
+		h.Ops = append(h.Ops, history.Op{Client: "o", ID: id, Do: do, Route: "router", Key: "o", Value: value, Call: call, Return: call + ms, Outcome: outcome})
+	}
+	own(1, history.OwnSet, 1, history.OK)
+	own(2, history.OwnSet, 2, history.OK)
+	own(3, history.OwnGet, 2, history.OK)
+	own(4, history.OwnSet, 4, history.Unknown) // ends the session
+	own(5, history.OwnGet, 1, history.OK)
 	access(history.Set, 1, 100, 110)
 	access(history.Get, 1, 120, 130)
 	h.Ops = append(h.Ops,
@@ -125,6 +134,8 @@ var bad = []struct {
 	{"register", "was refused and read", func(h *history.History) {
 		h.Ops = append(h.Ops, history.Op{Client: "r", Do: history.Set, Key: "k", Value: 1, Call: 90 * ms, Return: 91 * ms, Outcome: history.Fail})
 	}},
+	{"own reads", "o read 1 through router", func(h *history.History) { op(h, "o", 3).Value = 1 }},
+	{"own reads", "had tried no more than 2", func(h *history.History) { op(h, "o", 3).Value = 4 }},
 	{"one answer", "answered by db1 and db2", func(h *history.History) { h.ARPs[0].Hosts = []string{"db1", "db2"} }},
 	{"one answer", "stood on db1 and on db2", func(h *history.History) { h.Addresses[3].T = 2500 * ms }},
 	{"equal", "1 of 2 servers could be read", func(h *history.History) { h.Finals = h.Finals[:1] }},

@@ -31,6 +31,8 @@ const (
 	Total    Verb = "total"    // sum of all accounts in one statement; Value is the sum
 	Set      Verb = "set"      // register Key := Value
 	Get      Verb = "get"      // register Key; Value is what was read
+	OwnSet   Verb = "own-set"  // likewise of a register that no other client writes, through a router
+	OwnGet   Verb = "own-get"  // likewise
 	Probe    Verb = "probe"    // an insert past the VIPs, on the host's own address
 )
 

@@ -2,12 +2,15 @@ package storm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/mmm-ha/mmm/chaos/history"
 	"github.com/mmm-ha/mmm/chaos/lab"
@@ -45,6 +48,7 @@ type client struct {
 	name  string
 	route string // as in history.Op
 	every time.Duration
+	limit time.Duration // of one operation
 	work  func(*client, context.Context) history.Op
 
 	session *load.Session
@@ -62,7 +66,10 @@ func (s *site) clients(seed uint64, began time.Time) ([]*client, error) {
 	var all []*client
 	add := func(n int, name, route string, vip netip.Addr, every time.Duration, work func(*client, context.Context) history.Op) {
 		for i := range n {
-			c := &client{name: fmt.Sprintf("%s%d", name, i+1), route: route, every: every, work: work, began: began}
+			c := &client{name: fmt.Sprintf("%s%d", name, i+1), route: route, every: every, limit: opTime, work: work, began: began}
+			if route == routerRoute {
+				c.limit = routerTime
+			}
 			// Which account, which register: of no weight for the plan.
 			c.random = rand.New(rand.NewPCG(seed, uint64(len(all))))
 			c.session, err = load.NewSession(load.SessionOptions{Dial: dialer.DialContext, User: lab.AppUser, Password: lab.AppPassword,
@@ -79,6 +86,12 @@ func (s *site) clients(seed uint64, began time.Time) ([]*client, error) {
 	add(1, "total-w", writerRoute, writerVIP, 100*time.Millisecond, (*client).total)
 	for i, vip := range readerVIPs {
 		add(1, fmt.Sprintf("total-r%d-", i+1), vip.String(), vip, 100*time.Millisecond, (*client).total)
+	}
+	if len(routers(s.bed)) > 0 {
+		add(2, "r-insert", routerRoute, routerVIP, 20*time.Millisecond, (*client).insert)
+		add(2, "r-transfer", routerRoute, routerVIP, 50*time.Millisecond, (*client).transfer)
+		add(2, "r-own", routerRoute, routerVIP, 20*time.Millisecond, (*client).ownRow)
+		add(1, "r-total", routerRoute, routerVIP, 100*time.Millisecond, (*client).total)
 	}
 	return all, err
 }
@@ -108,13 +121,21 @@ func (c *client) row() string {
 // write executes statements as one operation.
 func (c *client) write(ctx context.Context, do history.Verb, statements ...string) history.Op {
 	o := history.Op{Do: do, Call: history.Now()}
-	outcome, err := c.session.Exec(ctx, opTime, statements...)
+	outcome, err := c.session.Exec(ctx, c.limit, statements...)
 	o.Return, o.Outcome = history.Now(), outcomes[outcome]
 	if err != nil {
 		o.Why = err.Error()
 	}
+	var said *mysql.MySQLError
+	if errors.As(err, &said) && said.Number == rolledBack {
+		o.Outcome = history.Fail
+	}
 	return o
 }
+
+// rolledBack is the error by which a server, and a router in its place, promises that
+// nothing was committed.
+const rolledBack = 1213
 
 var outcomes = map[load.Outcome]history.Outcome{load.Acked: history.OK, load.Refused: history.Fail, load.Unknown: history.Unknown}
 
@@ -153,7 +174,7 @@ func (c *client) register(ctx context.Context) history.Op {
 
 func (c *client) read(ctx context.Context, o history.Op, query string) history.Op {
 	o.Call = history.Now()
-	value, err := c.session.Query(ctx, opTime, query)
+	value, err := c.session.Query(ctx, c.limit, query)
 	o.Return, o.Outcome, o.Value = history.Now(), history.OK, value
 	if err != nil {
 		o.Outcome, o.Why = history.Fail, err.Error()

@@ -37,7 +37,8 @@ type planner struct {
 }
 
 // newPlanner reads the names of the classes; none: all.
-func newPlanner(seed uint64, names []string, singles bool) (*planner, error) {
+func newPlanner(seed uint64, names []string, singles, routers bool) (*planner, error) {
+	classes := classesFor(routers)
 	p := &planner{random: rand.New(rand.NewPCG(seed, 0x6d6d6d)), singles: singles}
 	for _, c := range classes {
 		if len(names) == 0 || slices.Contains(names, c.Name) {
@@ -46,13 +47,13 @@ func newPlanner(seed uint64, names []string, singles bool) (*planner, error) {
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(classes, func(c class) bool { return c.Name == name }) {
-			return nil, fmt.Errorf("unknown fault %q; the faults are %s", name, strings.Join(allNames(), ", "))
+			return nil, fmt.Errorf("unknown fault %q; the faults are %s", name, strings.Join(allNames(classes), ", "))
 		}
 	}
 	return p, nil
 }
 
-func allNames() []string {
+func allNames(classes []class) []string {
 	var out []string
 	for _, c := range classes {
 		out = append(out, c.Name)
@@ -102,8 +103,8 @@ func (s plannedStrike) String() string {
 }
 
 // Plan is what a seed means, as text: the first n strikes.
-func Plan(seed uint64, names []string, singles bool, n int) ([]string, error) {
-	p, err := newPlanner(seed, names, singles)
+func Plan(seed uint64, names []string, singles, routers bool, n int) ([]string, error) {
+	p, err := newPlanner(seed, names, singles, routers)
 	if err != nil {
 		return nil, err
 	}

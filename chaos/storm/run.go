@@ -23,7 +23,7 @@ const (
 // for package check. An error means that there is no history worth reading; a
 // run that had to end early leaves one and says so in it.
 func Run(ctx context.Context, o Options) (err error) {
-	plan, err := newPlanner(o.Seed, o.Classes, o.Singles)
+	plan, err := newPlanner(o.Seed, o.Classes, o.Singles, len(routers(o.Bed)) > 0)
 	if err != nil {
 		return err
 	}

@@ -10,25 +10,25 @@ import (
 )
 
 func TestSeedDecidesThePlan(t *testing.T) {
-	one, err := Plan(7, nil, false, 50)
+	one, err := Plan(7, nil, false, false, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, _ := Plan(7, nil, false, 50)
-	other, _ := Plan(8, nil, false, 50)
+	two, _ := Plan(7, nil, false, false, 50)
+	other, _ := Plan(8, nil, false, false, 50)
 	if !slices.Equal(one, two) {
 		t.Error("one seed gave two plans")
 	}
 	if slices.Equal(one, other) {
 		t.Error("two seeds gave one plan")
 	}
-	if _, err := Plan(7, []string{"kil"}, false, 1); err == nil || !strings.Contains(err.Error(), "disk-stall") {
+	if _, err := Plan(7, []string{"kil"}, false, false, 1); err == nil || !strings.Contains(err.Error(), "disk-stall") {
 		t.Errorf("an unknown fault: %v", err)
 	}
 }
 
 func TestEveryClassComesBeforeOneComesTwice(t *testing.T) {
-	p, err := newPlanner(3, nil, true)
+	p, err := newPlanner(3, nil, true, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestEveryClassComesBeforeOneComesTwice(t *testing.T) {
 }
 
 func TestPairsAreOfTwoFamilies(t *testing.T) {
-	p, err := newPlanner(1, nil, false)
+	p, err := newPlanner(1, nil, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,5 +107,26 @@ func TestBinlogIsRead(t *testing.T) {
 	}
 	if err := parseBinlog("db2", strings.NewReader("#2 GTID x"), func(history.Commit) {}); err == nil {
 		t.Error("a line without a GTID was read")
+	}
+}
+
+func TestRoutersAreStruckOnlyWhenThereAreSome(t *testing.T) {
+	for _, routers := range []bool{false, true} {
+		p, err := newPlanner(5, nil, true, routers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		struck := 0
+		for range classesFor(routers) {
+			if p.next().faults[0].class.family == routerFamily {
+				struck++
+			}
+		}
+		if want := map[bool]int{true: len(routerClasses)}[routers]; struck != want {
+			t.Errorf("routers %t: %d strikes of %d", routers, struck, want)
+		}
+	}
+	if _, err := newPlanner(5, []string{"router-kill"}, true, false); err == nil {
+		t.Error("a bed without routers takes a fault of routers")
 	}
 }

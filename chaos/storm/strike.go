@@ -102,6 +102,9 @@ func (k *strikes) begin(ctx context.Context, p planned, others []*running) (*run
 // choose finds the host that a place means now; not one that is struck already,
 // if there is another.
 func (k *strikes) choose(ctx context.Context, p planned, others []*running) string {
+	if p.class.family == routerFamily {
+		return k.chooseRouter(p.on)
+	}
 	writer, leader := k.writer(), ""
 	if p.on == onLeader || p.on == onMember {
 		leader = k.etcdLeader(ctx)

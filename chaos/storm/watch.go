@@ -95,16 +95,20 @@ func (s *site) askForVIPs(ctx context.Context, out *history.Recorder) error {
 		return err
 	}
 	defer asker.Close()
+	vips := allVIPs
+	if len(routers(s.bed)) > 0 {
+		vips = append(slices.Clone(allVIPs), routerVIP)
+	}
 	for next := time.Now(); ctx.Err() == nil; {
 		call := history.Now()
-		answers, err := asker.Ask(ctx, allVIPs, arpWait)
+		answers, err := asker.Ask(ctx, vips, arpWait)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		record(out, call, answers)
+		record(out, call, vips, answers)
 		next = next.Add(arpEvery)
 		if rest(ctx, time.Until(next)) != nil {
 			return nil
@@ -113,9 +117,9 @@ func (s *site) askForVIPs(ctx context.Context, out *history.Recorder) error {
 	return nil
 }
 
-func record(out *history.Recorder, call history.Time, answers map[netip.Addr][]string) {
+func record(out *history.Recorder, call history.Time, vips []netip.Addr, answers map[netip.Addr][]string) {
 	now := history.Now()
-	for _, vip := range allVIPs {
+	for _, vip := range vips {
 		out.ARP(history.ARP{Call: call, Return: now, VIP: vip.String(), Hosts: answers[vip]})
 	}
 }

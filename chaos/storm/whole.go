@@ -138,6 +138,17 @@ func (s *site) lacks(c topology.Cluster) error {
 	if len(c.Claims) != len(readerVIPs) || len(readers) != min(len(databases), len(readerVIPs)) {
 		complain("%d of %d reader VIPs are claimed, by %v", len(c.Claims), len(readerVIPs), readers)
 	}
+	if all := routers(s.bed); len(all) > 0 {
+		up := 0
+		for _, r := range c.Routers {
+			if r.Value.Router.Up {
+				up++
+			}
+		}
+		if _, claimed := c.RouterClaims[routerVIP]; up != len(all) || !claimed {
+			complain("%d of %d routers are up, their VIP is claimed: %t", up, len(all), claimed)
+		}
+	}
 	if o := c.Switchover; o.Present() && o.Value.Step.Open() {
 		complain("an order is open, step %s", o.Value.Step)
 	}

@@ -35,12 +35,16 @@ type chaosSettings struct {
 	Strikes int      `json:"strikes"`
 	Faults  []string `json:"faults,omitempty"`
 	Singles bool     `json:"singles,omitempty"`
+	Routers bool     `json:"routers,omitempty"`
 	Profile string   `json:"profile"`
 	Out     string   `json:"out"`
 	Replay  string   `json:"replay"`
 }
 
-var chaosTale = tale{bed: stormBed, tell: tellChaos}
+var (
+	chaosTale       = tale{bed: stormBed, tell: tellChaos}
+	chaosRoutedTale = tale{bed: func(o *lab.Options) { stormBed(o); *o = storm.WithRouters(*o) }, tell: tellChaos}
+)
 
 // stormBed makes a bed one for a storm.
 func stormBed(o *lab.Options) {
@@ -72,6 +76,9 @@ func (c chaosSettings) replay() string {
 	if c.Singles {
 		line += " --singles"
 	}
+	if c.Routers {
+		line += " --routers"
+	}
 	return line
 }
 
@@ -89,7 +96,8 @@ own messages about addresses, ARP, etcd and in the end all binlogs and tables ar
 written down, on one clock, and checked.
 
 The result is a page with one picture (report.html), the histories and the logs in
-the folder --out. Exit code 0: nothing was violated. 2: INVALID, the run proves
+the folder --out. With --routers two routers stand in front, more clients go through
+their VIP, and routers are struck, too. Exit code 0: nothing was violated. 2: INVALID, the run proves
 nothing (a fault did not bite, the traffic was thin). 3: something was violated.
 
 The faults:
@@ -107,6 +115,7 @@ The faults:
 	f.IntVar(&set.Strikes, "strikes", 0, "end after so many strikes; 0: when the time is over")
 	f.StringSliceVar(&set.Faults, "faults", nil, "faults to choose from; empty: all")
 	f.BoolVar(&set.Singles, "singles", false, "never two faults at once")
+	f.BoolVar(&set.Routers, "routers", false, "two routers in front, clients through their VIP, and faults of routers")
 	f.StringVar(&set.Profile, "profile", "fast", "timing profile: fast (lease 1 s) or lan (2 s)")
 	f.StringVar(&set.Out, "out", "", "folder of the result; empty: mmm-chaos-SEED in the folder for temporary files")
 	f.StringVar(&record, "record", "", "add the result as a line to this file (docs/reliability/chaos.jsonl)")
@@ -142,7 +151,7 @@ func faultList() string {
 }
 
 func printPlan(set chaosSettings, say func(string)) error {
-	lines, err := storm.Plan(set.Seed, set.Faults, set.Singles, max(set.Strikes, 20))
+	lines, err := storm.Plan(set.Seed, set.Faults, set.Singles, set.Routers, max(set.Strikes, 20))
 	for i, line := range lines {
 		say(fmt.Sprintf("%3d. %s", i+1, line))
 	}
@@ -181,7 +190,11 @@ func runChaos(cmd *cobra.Command, o lab.Options, set chaosSettings, say func(str
 	}
 	o.Profile = set.Profile
 	say(fmt.Sprintf("seed %d, %g minutes; the result goes to %s", set.Seed, set.Minutes, set.Out))
-	return perform(cmd.Context(), performance{"chaos", o, false, say}, set)
+	verb := "chaos"
+	if set.Routers {
+		verb = "chaos-routers"
+	}
+	return perform(cmd.Context(), performance{verb, o, false, say}, set)
 }
 
 // judge checks the history of a folder, writes the page and ends the program

@@ -30,7 +30,7 @@ type tale struct {
 var tales = map[string]tale{
 	"demo":  {bed: func(o *lab.Options) { o.Hosts = demo.Hosts() }, tell: tellDemo},
 	"bench": benchTale, "bench-routed": benchRoutedTale,
-	"chaos": chaosTale,
+	"chaos": chaosTale, "chaos-routers": chaosRoutedTale,
 }
 
 // keepBed, as the first argument of a tale, leaves the bed up at its end.
