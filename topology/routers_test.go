@@ -279,3 +279,24 @@ func TestRouterIsToldAsRouter(t *testing.T) {
 		t.Errorf("%s: %s", state, why)
 	}
 }
+
+// A pin moves a router VIP in mode PASSIVE, as it does one of readers, and keeps it
+// where it is afterwards.
+func TestPinMovesARouterVIP(t *testing.T) {
+	w := newRouterWorld(2, 1)
+	w.settle(t)
+	first, vip := w.holders()[0], w.c.Spec.Value.Routers.VIPs[0]
+	other := w.c.Spec.Value.Routers.Hosts[0].Name
+	if other == first {
+		other = w.c.Spec.Value.Routers.Hosts[1].Name
+	}
+	w.c.Mode = Entry[ModeSetting]{Rev: 90, Value: ModeSetting{Mode: Passive}}
+	w.c.Pins = map[netip.Addr]Entry[Pin]{vip: {Rev: 91, Value: Pin{Host: other}}}
+	for _, m := range []Mode{Passive, Active} {
+		w.c.Mode.Value.Mode = m
+		w.settle(t)
+		if got := w.holders(); len(got) != 1 || got[0] != other {
+			t.Errorf("pinned to %s in mode %s, and held by %v", other, m, got)
+		}
+	}
+}

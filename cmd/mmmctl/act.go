@@ -218,8 +218,8 @@ them away from a host; set-ip places one in mode PASSIVE.`,
 func (a *app) setIP() *cobra.Command {
 	return &cobra.Command{
 		Use: "set-ip VIP HOST", GroupID: act, Args: cobra.ExactArgs(2),
-		Short: "pin a reader VIP to a host, in mode PASSIVE",
-		Long: `set-ip pins a reader VIP to a host. The pin stays in force in the other modes too,
+		Short: "pin a reader VIP to a host, or a router VIP to a router, in mode PASSIVE",
+		Long: `set-ip pins a reader VIP to a host, or a router VIP to a router. The pin stays in force in the other modes too,
 while that host is ONLINE, until unpin.
 
 Refused in modes ACTIVE and MANUAL, for a host that is not ONLINE, and for the
@@ -233,7 +233,7 @@ writer's VIP, which is wherever the writer is.`,
 func (a *app) unpin() *cobra.Command {
 	return &cobra.Command{
 		Use: "unpin VIP", GroupID: act, Args: cobra.ExactArgs(1),
-		Short:   "let a pinned reader VIP be balanced again",
+		Short:   "let a pinned VIP be balanced again",
 		Long:    "unpin removes the pin that set-ip made. Refused for a VIP that is not pinned.",
 		Example: `  mmmctl unpin 192.0.2.111`,
 		RunE:    a.do(func(ctx context.Context, c *ctl.Ctl, args []string) error { return c.Unpin(ctx, args[0]) }),

@@ -65,7 +65,8 @@ func mayWrite(cl topology.Cluster) []string {
 	})
 }
 
-// SetIP is MMM's set_ip: in mode PASSIVE only, it pins a reader VIP to a host.
+// SetIP is MMM's set_ip: in mode PASSIVE only, it pins a reader VIP to a host, or a
+// router VIP to a router.
 // The pin stays in force in the other modes until Unpin removes it.
 func (c *Ctl) SetIP(ctx context.Context, ip, name string) error {
 	return c.say(c.setIP(ctx, ip, name))
@@ -79,14 +80,18 @@ func (c *Ctl) setIP(ctx context.Context, ip, name string) (answer, error) {
 	if cl.ModeNow() != topology.Passive {
 		return answer{}, refused("only in mode PASSIVE; now the cluster is %s and places its VIPs itself", cl.ModeNow()).inMMM("ERROR: This command is only allowed in passive mode")
 	}
-	vip, err := readerVIP(cl, ip)
+	among := cl
+	if asked, err := netip.ParseAddr(ip); err == nil && slices.Contains(cl.Spec.Value.Routers.VIPs, asked) {
+		among = cl.AsRouters()
+	}
+	vip, err := readerVIP(among, ip)
 	if err != nil {
 		return answer{}, err
 	}
-	if _, err := host(cl, name); err != nil {
+	if _, err := host(among, name); err != nil {
 		return answer{}, err
 	}
-	if state, why := topology.Classify(cl, name, c.now()); state != topology.Online {
+	if state, why := topology.Classify(among, name, c.now()); state != topology.Online {
 		return answer{}, refused("%s is %s: %s", name, state, why).inMMM("ERROR: Host '%s' is '%s' at the moment. Can't move role with ip '%s' there.", name, state, ip)
 	}
 	call, cancel := context.WithTimeout(ctx, callLimit)

@@ -164,3 +164,30 @@ func TestRouterIsSetOfflineAndOnline(t *testing.T) {
 		t.Errorf("a router that is down: %v", err)
 	}
 }
+
+func TestRouterVIPIsPinnedToARouterAndFreed(t *testing.T) {
+	cl := routed()
+	mode(&cl, topology.Passive)
+	b := newBench(t, cl)
+	vip := addr(170).String()
+	for _, c := range []struct {
+		ip, name string
+		exit     Exit
+	}{
+		{vip, "db2", ExitNotFound}, {"192.0.2.110", "router2", ExitNotFound}, {vip, "router2", ExitOK},
+	} {
+		if err := b.SetIP(context.Background(), c.ip, c.name); ExitOf(err) != c.exit {
+			t.Errorf("set-ip %s %s: %v", c.ip, c.name, err)
+		}
+	}
+	if got := b.store.cluster.Pins[addr(170)].Value.Host; got != "router2" {
+		t.Errorf("pinned to %q", got)
+	}
+	if err := b.Unpin(context.Background(), vip); err != nil || b.store.cluster.Pins[addr(170)].Present() {
+		t.Errorf("err %v; pins %v", err, b.store.cluster.Pins)
+	}
+	routerDown(&b.store.cluster, "router2")
+	if err := b.SetIP(context.Background(), vip, "router2"); ExitOf(err) != ExitRefused {
+		t.Errorf("to a router that is down: %v", err)
+	}
+}
