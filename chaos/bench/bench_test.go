@@ -216,8 +216,8 @@ func TestStoredResultIsJSONWithMilliseconds(t *testing.T) {
 // routedSample is what one recording of two rows through the router found.
 func routedSample(version string) *Routed {
 	return &Routed{Version: version, Clients: 16, Every: millis(20), Verified: "all is there", OK: true, Rows: []RoutedRow{
-		{Name: "routed-kill", What: "mysqld of the writer kill -9", Acked: 100, Runs: []RoutedRun{{Gap: millis(220), UnderWay: 16, From: "db1", To: "db2"}}},
-		{Name: "routed-planned", What: "planned switchover", Acked: 100, Runs: []RoutedRun{{Gap: millis(120), From: "db2", To: "db1"}}},
+		{Name: "routed-kill", What: "mysqld of the writer kill -9", Acked: 100, Runs: []RoutedRun{{Wait: millis(220), UnderWay: 16, From: "db1", To: "db2"}}},
+		{Name: "routed-planned", What: "planned switchover", Acked: 100, Runs: []RoutedRun{{Wait: millis(120), From: "db2", To: "db1"}}},
 	}}
 }
 
@@ -265,7 +265,7 @@ func TestGoalThroughTheRouterIsMissedByAnyError(t *testing.T) {
 		"a doubt":              func(r *RoutedRow) { r.Runs[0].UnderWay = 1 },
 		"a lost write":         func(r *RoutedRow) { r.Lost = 1 },
 		"a stale read":         func(r *RoutedRow) { r.Stale = 1 },
-		"too long a gap":       func(r *RoutedRow) { r.Runs[0].Gap = millis(151) },
+		"too long a wait":      func(r *RoutedRow) { r.Runs[0].Wait = millis(151) },
 		"a move without cause": func(r *RoutedRow) { r.Stays = true },
 	} {
 		row := routedSample("v1").Rows[1]

@@ -74,18 +74,18 @@ func (c *clients) read() (answered, stale int) {
 	return answered + stale, stale
 }
 
-// awaitSteady waits until no client has met a gap for a while, but not for ever: with
-// so many of them a busy machine always delays one. It returns the longest gap of the
+// awaitSteady waits until no client has waited for long, but not for ever: with
+// so many of them a busy machine always delays one. It returns the longest wait of the
 // last second.
 func (c *clients) awaitSteady(ctx context.Context) (noise Millis, err error) {
-	const smooth, patience = Millis(80 * time.Millisecond), 10 * time.Second
+	const smooth, patience = Millis(40 * time.Millisecond), 10 * time.Second
 	for end := time.Now().Add(patience); ; {
 		from := time.Now()
 		if err := rest(ctx, steady); err != nil {
 			return 0, err
 		}
 		run := c.saw(from, time.Now(), false)
-		if noise = max(run.Gap, run.ReadGap); noise < smooth || time.Now().After(end) {
+		if noise = max(run.Wait, run.ReadWait); noise < smooth || time.Now().After(end) {
 			return noise, nil
 		}
 	}
@@ -112,8 +112,9 @@ func (c *clients) awaitAll(ctx context.Context, after time.Time) (last time.Time
 // have broken with the router that failed.
 func (c *clients) saw(from, to time.Time, forgives bool) (run RoutedRun) {
 	for _, one := range c.all {
+		run.Wait = max(run.Wait, Millis(one.writes.LongestWait(from, to)))
+		run.ReadWait = max(run.ReadWait, Millis(one.reads.LongestWait(from, to)))
 		run.Gap = max(run.Gap, Millis(one.writes.LongestGap(from, to).Length()))
-		run.ReadGap = max(run.ReadGap, Millis(one.reads.LongestGap(from, to).Length()))
 		for _, a := range one.writes.Attempts() {
 			switch {
 			case a.End.Before(from) || a.Start.After(to) || a.Outcome == load.Acked:

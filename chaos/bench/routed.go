@@ -22,7 +22,7 @@ const (
 	// crowd is how many clients there are, each with one connection.
 	crowd = 16
 	// routedEvery is the time between two inserts of one client; it reads in between.
-	routedEvery = 20 * time.Millisecond
+	routedEvery = 50 * time.Millisecond
 	// routedTimeout is that of a statement, connecting included: longer than any pause.
 	routedTimeout = 15 * time.Second
 )
@@ -127,8 +127,8 @@ func measureRouted(ctx context.Context, o Options, f routedFault) (RoutedRow, []
 		if run, err = strikeRouted(ctx, o.Bed, f, clients, phase(i)); err != nil {
 			break
 		}
-		o.Say(fmt.Sprintf("%-15s run %2d of %d: longest gap of a client %-8s of its reads %-8s before it %-8s errors %d, of reads %d; under way %d; %s -> %s",
-			f.name, i+1, o.Runs, run.Gap, run.ReadGap, run.Before, run.Errors, run.ReadErrors, run.UnderWay, run.From, run.To))
+		o.Say(fmt.Sprintf("%-15s run %2d of %d: longest wait of a client %-8s with a read %-8s longest gap %-8s before it %-8s errors %d, of reads %d; under way %d; %s -> %s",
+			f.name, i+1, o.Runs, run.Wait, run.ReadWait, run.Gap, run.Before, run.Errors, run.ReadErrors, run.UnderWay, run.From, run.To))
 		for _, why := range run.Why {
 			o.Say("                " + why)
 		}

@@ -26,7 +26,7 @@ type RoutedRow struct {
 	Name  string      `json:"name"`
 	What  string      `json:"what"`
 	Runs  []RoutedRun `json:"runs"`
-	P50   Millis      `json:"p50Ms"` // of the longest gap that one of the clients saw between two writes
+	P50   Millis      `json:"p50Ms"` // of the longest wait of any client for a write
 	P99   Millis      `json:"p99Ms"`
 	Max   Millis      `json:"maxMs"`
 	Reads int         `json:"reads"`        // that were answered
@@ -38,7 +38,8 @@ type RoutedRow struct {
 	Met   bool        `json:"goalMet"`
 
 	// Of all runs.
-	ReadP99    Millis `json:"readP99Ms"` // of the longest gap between two reads
+	ReadP99    Millis `json:"readP99Ms"` // of the longest wait for a read
+	GapP99     Millis `json:"gapP99Ms"`  // of the longest gap between two writes of a client
 	Errors     int    `json:"errors"`
 	ReadErrors int    `json:"readErrors"`
 	UnderWay   int    `json:"underWay"`
@@ -49,9 +50,10 @@ type RoutedRow struct {
 
 // RoutedRun is one fault and what came of it.
 type RoutedRun struct {
-	Gap        Millis `json:"gapMs"`      // longest of any client, between two acknowledged writes
-	ReadGap    Millis `json:"readGapMs"`  // likewise, between two answered reads
-	Before     Millis `json:"beforeMs"`   // longest gap of any client in the second before the fault: the machine's noise
+	Wait       Millis `json:"waitMs"`     // longest of any client, from its first try to write until it was acknowledged
+	ReadWait   Millis `json:"readWaitMs"` // likewise, of a read
+	Gap        Millis `json:"gapMs"`      // longest of any client between two acknowledged writes, its own rest included
+	Before     Millis `json:"beforeMs"`   // longest wait of any client in the second before the fault: the machine's noise
 	Errors     int    `json:"errors"`     // writes that were refused, or never sent
 	ReadErrors int    `json:"readErrors"` // reads that were not answered
 	// UnderWay are writes whose outcome is unknown: they were on what failed. When the
@@ -65,21 +67,21 @@ type RoutedRun struct {
 
 // settle computes the percentiles from the runs, and whether the goal is met.
 func (r *RoutedRow) settle() {
-	var gaps, reads []time.Duration
+	var waits, reads, gaps []time.Duration
 	r.Errors, r.ReadErrors, r.UnderWay = 0, 0, 0
 	moved := false
 	for _, run := range r.Runs {
-		gaps, reads = append(gaps, time.Duration(run.Gap)), append(reads, time.Duration(run.ReadGap))
+		waits, reads, gaps = append(waits, time.Duration(run.Wait)), append(reads, time.Duration(run.ReadWait)), append(gaps, time.Duration(run.Gap))
 		r.Errors, r.ReadErrors, r.UnderWay = r.Errors+run.Errors, r.ReadErrors+run.ReadErrors, r.UnderWay+run.UnderWay
 		moved = moved || r.Stays && run.From != run.To
 	}
-	r.P50, r.P99, r.Max = Millis(percentile(gaps, 50)), Millis(percentile(gaps, 99)), Millis(percentile(gaps, 100))
-	r.ReadP99 = Millis(percentile(reads, 99))
+	r.P50, r.P99, r.Max = Millis(percentile(waits, 50)), Millis(percentile(waits, 99)), Millis(percentile(waits, 100))
+	r.ReadP99, r.GapP99 = Millis(percentile(reads, 99)), Millis(percentile(gaps, 99))
 	if r.goal.limit == 0 {
 		return
 	}
 	r.Goal = fmt.Sprintf("p%.0f <= %s, errors 0, lost 0", r.goal.percentile, Millis(r.goal.limit))
-	r.Met = len(gaps) > 0 && percentile(gaps, r.goal.percentile) <= r.goal.limit && r.Lost == 0 && r.Errors+r.ReadErrors+r.Stale == 0 && !moved
+	r.Met = len(waits) > 0 && percentile(waits, r.goal.percentile) <= r.goal.limit && r.Lost == 0 && r.Errors+r.ReadErrors+r.Stale == 0 && !moved
 	if r.Name == plannedRow { // nothing fails, so nothing may be in doubt
 		r.Goal += ", under way 0"
 		r.Met = r.Met && r.UnderWay == 0
@@ -138,9 +140,9 @@ func rowOf(rows []RoutedRow, name string) *RoutedRow {
 // text is the result as a table.
 func (r *Routed) text() string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "Longest gap that one of %d clients of the router VIP sees, each inserting every %s and reading after it, single statements\n\n", r.Clients, r.Every)
+	fmt.Fprintf(&s, "Longest time that one of %d clients of the router VIP waits for a write, each inserting every %s and reading after it, single statements\n\n", r.Clients, r.Every)
 	table := tabwriter.NewWriter(&s, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\truns\tp50\tp99\tmax\treads p99\terrors\tunder way\tlost\tgoal\t")
+	fmt.Fprintln(table, "\truns\tp50\tp99\tmax\treads p99\tgap p99\terrors\tunder way\tlost\tgoal\t")
 	for _, row := range r.Rows {
 		reached := ""
 		switch {
@@ -149,7 +151,7 @@ func (r *Routed) text() string {
 		case row.Goal != "":
 			reached = "NOT met"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d of %d\t%s\t%s\n", row.What, len(row.Runs), row.P50, row.P99, row.Max, row.ReadP99,
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d of %d\t%s\t%s\n", row.What, len(row.Runs), row.P50, row.P99, row.Max, row.ReadP99, row.GapP99,
 			row.Errors+row.ReadErrors, row.UnderWay, row.Lost, row.Acked, row.Goal, reached)
 	}
 	_ = table.Flush() // a strings.Builder takes everything
@@ -173,9 +175,10 @@ func (r *Routed) conditions() []string {
 	return []string{
 		fmt.Sprintf("Through the router: measured %s, version %s, profile %s, load average %s.", r.Date.Format("2006-01-02 15:04 MST"), r.Version, r.Profile, r.Load),
 		"Errors: statements that were refused or never sent, reads without an answer, on all clients in all runs. Under way: single statements that were on what was",
-		"killed, of which nobody knows the outcome; with a router, also reads that were on it. A client waits as long as its kernel does: no time-out of its own.",
+		"killed, of which nobody knows the outcome; with a router, also reads that were on it. A wait lasts from the first try to the acknowledgement; the gap is the time",
+		"between two acknowledgements, the client's own rest included. A client waits as long as its kernel does: no time-out of its own.",
 		fmt.Sprintf("%d reads looked for the client's own last write; %d did not see it.", reads, stale),
-		fmt.Sprintf("In the second before a fault the longest gap of a client was %s (median), %s (p99): the clients are many for this machine.", Millis(percentile(noise, 50)), Millis(percentile(noise, 99))),
+		fmt.Sprintf("In the second before a fault the longest wait of a client was %s (median), %s (p99): what the machine itself adds.", Millis(percentile(noise, 50)), Millis(percentile(noise, 99))),
 		"All servers compared: " + r.Verified + ".",
 	}
 }
@@ -188,7 +191,7 @@ func (r *Routed) plotted() (rows []Row) {
 			row.goal.limit = axisMax // none: it is not drawn, but the row is ours
 		}
 		for _, run := range one.Runs {
-			row.Runs = append(row.Runs, Strike{Gap: run.Gap})
+			row.Runs = append(row.Runs, Strike{Gap: run.Wait})
 		}
 		rows = append(rows, row)
 	}

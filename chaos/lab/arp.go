@@ -60,12 +60,60 @@ const (
 
 var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// Ask sends one question for each address and collects for a while who answers.
+// Ask sends one question for each address and collects for a while who answers, or
+// announces that it has the address. When one host has answered and another announces
+// itself after that, the address may just have moved, or two may have it: then the
+// question is asked once more, and only if the first still answers both are named.
 // The result has every address that was asked for; the hosts are sorted.
 func (a *Asker) Ask(ctx context.Context, addrs []netip.Addr, wait time.Duration) (map[netip.Addr][]string, error) {
+	heard, err := a.hear(ctx, addrs, wait)
+	if err != nil {
+		return nil, err
+	}
+	var moved []netip.Addr
+	for addr, h := range heard {
+		if len(h.answered) == 1 && len(h.all()) > 1 {
+			moved = append(moved, addr)
+		}
+	}
+	again, err := a.hear(ctx, moved, min(wait, answerTime))
+	if err != nil {
+		return nil, err
+	}
 	answers := make(map[netip.Addr][]string, len(addrs))
+	for addr, h := range heard {
+		answers[addr] = h.all()
+		if now := again[addr]; now != nil && len(now.answered) > 0 && !slices.Contains(now.all(), h.answered[0]) {
+			answers[addr] = now.all()
+		}
+	}
+	return answers, ctx.Err()
+}
+
+// answerTime is many times what an answer needs.
+const answerTime = 25 * time.Millisecond
+
+// heard is who was heard of one address.
+type heard struct {
+	answered  []string // the question
+	announced []string // themselves, to everybody
+}
+
+// all are both, sorted.
+func (h *heard) all() []string {
+	both := slices.Concat(h.answered, h.announced)
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
+// hear sends one question for each address and collects for a while.
+func (a *Asker) hear(ctx context.Context, addrs []netip.Addr, wait time.Duration) (map[netip.Addr]*heard, error) {
+	all := make(map[netip.Addr]*heard, len(addrs))
+	if len(addrs) == 0 {
+		return all, nil
+	}
 	for _, addr := range addrs {
-		answers[addr] = nil
+		all[addr] = &heard{}
 		if _, err := a.conn.WriteTo(a.question(addr), &packet.Addr{HardwareAddr: broadcast}); err != nil {
 			return nil, fmt.Errorf("ask for %v: %w", addr, err)
 		}
@@ -84,14 +132,19 @@ func (a *Asker) Ask(ctx context.Context, addrs []netip.Addr, wait time.Duration)
 		}
 		addr, mac, ok := parseReply(buf[:n])
 		host, known := a.hosts[mac]
-		if got, asked := answers[addr]; ok && known && asked && !slices.Contains(got, host) {
-			answers[addr] = append(got, host)
+		h := all[addr]
+		if !ok || !known || h == nil {
+			continue
+		}
+		to := &h.announced
+		if slices.Equal(buf[:6], a.mac) {
+			to = &h.answered
+		}
+		if !slices.Contains(*to, host) {
+			*to = append(*to, host)
 		}
 	}
-	for _, hosts := range answers {
-		slices.Sort(hosts)
-	}
-	return answers, ctx.Err()
+	return all, nil
 }
 
 func (a *Asker) question(addr netip.Addr) []byte {

@@ -165,6 +165,28 @@ func (j *Journal) LongestGap(from, to time.Time) Gap {
 	return longest
 }
 
+// LongestWait is the longest time from the first try of something until it, or a later
+// try, was acknowledged, of all that were under way in a window: how long a client had
+// to wait that tried again until it went well.
+func (j *Journal) LongestWait(from, to time.Time) (longest time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var since time.Time
+	for _, a := range j.attempts {
+		if since.IsZero() {
+			since = a.Start
+		}
+		if a.Outcome != Acked {
+			continue
+		}
+		if a.End.After(from) && since.Before(to) {
+			longest = max(longest, a.End.Sub(since))
+		}
+		since = time.Time{}
+	}
+	return longest
+}
+
 // FirstAckAfter is the first acknowledged attempt that began at t or later.
 func (j *Journal) FirstAckAfter(t time.Time) (Attempt, bool) {
 	for _, a := range j.acks() {

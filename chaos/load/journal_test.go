@@ -86,3 +86,25 @@ func TestOnlyACertainNoIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestLongestWaitIsFromTheFirstTryToTheAcknowledgement(t *testing.T) {
+	base := time.Now()
+	ms := func(n int) time.Time { return base.Add(time.Duration(n) * time.Millisecond) }
+	j, err := NewJournal("c", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range []struct {
+		start, end int
+		outcome    Outcome
+	}{{0, 5, Acked}, {50, 60, Unknown}, {70, 71, Refused}, {90, 95, Acked}, {200, 210, Acked}, {300, 380, Unknown}} {
+		if err := j.add(Attempt{Seq: uint64(i + 1), Start: ms(a.start), End: ms(a.end), Outcome: a.outcome}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ from, to, want int }{{0, 400, 45}, {92, 94, 45}, {96, 400, 10}, {0, 20, 5}, {300, 400, 0}} {
+		if got := j.LongestWait(ms(c.from), ms(c.to)); got != time.Duration(c.want)*time.Millisecond {
+			t.Errorf("from %d to %d: %s, want %d ms", c.from, c.to, got, c.want)
+		}
+	}
+}

@@ -119,7 +119,7 @@ goes, as a measure of what a VIP alone costs.
 
 Then, on a bed with two routers, sixteen clients write and read through the router
 VIP while mysqld is killed, the writer is moved, or the router dies or hangs: the
-longest gap that one of them sees, and how many errors. Runs of this part that were
+longest time that one of them waits, and how many errors. Runs of this part that were
 measured by the same version are added to those that are stored.
 
 Prints a table and stores it as text, JSON and SVG. No duration is an error; the
