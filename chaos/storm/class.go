@@ -135,10 +135,10 @@ func span(from, to float64) [2]time.Duration {
 // Class is what the outside knows of a class.
 type Class struct{ Name, Says string }
 
-// Classes lists all faults, in the order of the tables; those of routers come last.
+// Classes lists all faults of a cluster, in the order of the table.
 func Classes() []Class {
 	out := make([]Class, 0, len(classes))
-	for _, c := range classesFor(true) {
+	for _, c := range classes {
 		out = append(out, Class{c.Name, c.Says})
 	}
 	return out

@@ -55,6 +55,14 @@ func classesFor(routers bool) []class {
 	return classes
 }
 
+// RouterClasses lists the faults of routers.
+func RouterClasses() (out []Class) {
+	for _, c := range routerClasses {
+		out = append(out, Class{c.Name, c.Says})
+	}
+	return out
+}
+
 // WithRouters adds two routers and their VIP to a bed for a storm.
 func WithRouters(o lab.Options) lab.Options {
 	o.Hosts = slices.Concat(o.Hosts, lab.RouterHosts())

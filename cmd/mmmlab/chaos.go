@@ -147,6 +147,10 @@ func faultList() string {
 	for _, c := range storm.Classes() {
 		fmt.Fprintf(&s, "  %-14s %s\n", c.Name, c.Says)
 	}
+	s.WriteString("\nWith --routers also:\n")
+	for _, c := range storm.RouterClasses() {
+		fmt.Fprintf(&s, "  %-19s %s\n", c.Name, c.Says)
+	}
 	return s.String()
 }
 
