@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 	"github.com/mmm-ha/mmm/router/tally"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the table of metrics in docs/router.md instead of comparing")
+var rewrite = flag.Bool("rewrite", false, "write the tables of docs/router.md instead of comparing")
 
 const routerPage = "../docs/router.md"
 
@@ -51,19 +52,70 @@ func TestThePageListsEveryMetric(t *testing.T) {
 		rows = append(rows, fmt.Sprintf("| `%s%s` | %s |\n", f.GetName(), labels, f.GetHelp()))
 	}
 	slices.Sort(rows)
+	onPage(t, metricRow, rows)
+}
+
+var settingRow = regexp.MustCompile("(?m)^(\\| `[a-zA-Z.]+` \\| .* \\| (a reload|a restart) \\|\n|SETTINGS\n)+")
+
+// TestThePageListsEverySetting writes down the form of the file, with its defaults.
+func TestThePageListsEverySetting(t *testing.T) {
+	var rows []string
+	for f, v := range reflect.ValueOf(Defaults()).Fields() {
+		key := f.Tag.Get("yaml")
+		after := "a reload"
+		if slices.Contains(fixed, key) {
+			after = "a restart"
+		}
+		for _, leaf := range leavesOf(key, v) {
+			rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |\n", leaf[0], leaf[1], after))
+		}
+	}
+	onPage(t, settingRow, rows)
+}
+
+// leavesOf lists what stands below a key, each with its default.
+func leavesOf(key string, v reflect.Value) [][2]string {
+	text, formatted := v.Interface().(fmt.Stringer)
+	switch {
+	case key == "name":
+		return [][2]string{{key, "the host's name"}}
+	case key == "listeners":
+		var all [][2]string
+		for f := range v.Type().Elem().Fields() {
+			all = append(all, [2]string{key + "." + f.Tag.Get("yaml"), "three listeners, see above"})
+		}
+		return all
+	case formatted:
+		return [][2]string{{key, "`" + text.String() + "`"}}
+	case v.Kind() == reflect.Struct:
+		var all [][2]string
+		for f, one := range v.Fields() {
+			all = append(all, leavesOf(key+"."+f.Tag.Get("yaml"), one)...)
+		}
+		return all
+	case v.Kind() == reflect.String && v.String() == "":
+		return [][2]string{{key, "none"}}
+	default:
+		return [][2]string{{key, fmt.Sprintf("`%v`", v.Interface())}}
+	}
+}
+
+// onPage compares rows of a table in the router's page, or writes them there.
+func onPage(t *testing.T, table *regexp.Regexp, rows []string) {
+	t.Helper()
 	got, err := os.ReadFile(routerPage)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(metricRow.FindAll(got, -1)); n != 1 {
-		t.Fatalf("%s lists metrics in %d places, want one", routerPage, n)
+	if n := len(table.FindAll(got, -1)); n != 1 {
+		t.Fatalf("%s has such rows in %d places, want one", routerPage, n)
 	}
-	want := metricRow.ReplaceAllString(string(got), strings.ReplaceAll(strings.Join(rows, ""), "$", "$$"))
+	want := table.ReplaceAllString(string(got), strings.ReplaceAll(strings.Join(rows, ""), "$", "$$"))
 	if string(got) == want {
 		return
 	}
 	if !*rewrite {
-		t.Fatalf("%s does not list the metrics that there are; run go test ./router -run PageListsEveryMetric -rewrite", routerPage)
+		t.Fatalf("%s is not what the code says; run go test ./router -run ThePageLists -rewrite", routerPage)
 	}
 	if err := os.WriteFile(routerPage, []byte(want), 0o644); err != nil {
 		t.Fatal(err)

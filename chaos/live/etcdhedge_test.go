@@ -43,9 +43,9 @@ func TestEtcdMemberThatHangsCostsTheWriterNoLease(t *testing.T) {
 				member = writer
 			}
 			s.until("the leader of etcd is on "+leader, func() error { return s.leadEtcd(leader) })
-			began := time.Now()
+			began, before := time.Now(), w.acked()
 			tt.do(s, writer, member)
-			w.more(220)
+			w.reach(before + 220)
 			tt.undo(s, writer, member)
 			gap, acked := w.longestGap(began)
 			t.Logf("the member on %s: %d writes in %s, longest gap %s", member, acked, time.Since(began).Round(time.Millisecond), gap.Round(time.Millisecond))

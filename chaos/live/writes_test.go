@@ -90,8 +90,13 @@ func (w *writes) acked() int {
 // more waits until so many further writes were acknowledged.
 func (w *writes) more(n int) {
 	w.s.t.Helper()
-	want := w.acked() + n
-	w.s.until(fmt.Sprintf("%d more writes are acknowledged", n), func() error {
+	w.reach(w.acked() + n)
+}
+
+// reach waits until so many writes are acknowledged in all.
+func (w *writes) reach(want int) {
+	w.s.t.Helper()
+	w.s.until(fmt.Sprintf("%d more writes are acknowledged", want-w.acked()), func() error {
 		if got := w.acked(); got < want {
 			last := w.journals[0].Attempts()
 			if len(last) == 0 {

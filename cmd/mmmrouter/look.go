@@ -30,7 +30,7 @@ type asker struct{ admin string }
 
 // define adds the flag that says where the router is.
 func (a *asker) define(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.admin, "admin", "", "address of the router's pages (default: `admin` in its file)")
+	cmd.Flags().StringVar(&a.admin, "admin", "", "`ADDRESS:PORT` of the router's pages (default: that of its file)")
 }
 
 // url is a page of the router.

@@ -225,3 +225,12 @@ func TestRouteExplainSaysWhereAndWhy(t *testing.T) {
 		t.Error("an unknown mode is taken")
 	}
 }
+
+func TestAStatementWithoutQuotesIsNotGuessedAt(t *testing.T) {
+	for _, args := range [][]string{{}, {"SELECT", "1"}} {
+		_, err := command(t, append([]string{"route", "explain"}, args...)...)
+		if err == nil || !strings.Contains(err.Error(), "write it in quotes") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

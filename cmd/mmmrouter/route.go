@@ -45,7 +45,7 @@ flags describe. It decides as a running router does.`,
 		Example: `  mmmrouter route explain 'SELECT a FROM t'
   mmmrouter route explain 'SELECT a FROM t' --in-transaction
   mmmrouter route explain 'SELECT GET_LOCK("a", 1)'`,
-		Args: cobra.ExactArgs(1),
+		Args: oneStatement,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			session, mode, err := s.session()
 			if err != nil {
@@ -77,6 +77,14 @@ flags describe. It decides as a running router does.`,
 	f.BoolVar(&s.noBackslash, "no-backslash-escapes", false, "with NO_BACKSLASH_ESCAPES in sql_mode")
 	cmd.MarkFlagsMutuallyExclusive("in-transaction", "in-read-only-transaction")
 	return cmd
+}
+
+// oneStatement refuses what a shell has made of a statement without quotes.
+func oneStatement(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%d words instead of a statement: write it in quotes, such as mmmrouter route explain 'SELECT a FROM t'", len(args))
+	}
+	return nil
 }
 
 func (s situation) session() (route.Session, lexer.Mode, error) {
