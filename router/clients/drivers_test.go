@@ -18,6 +18,15 @@ func TestProgramsInOtherLanguagesSeeWhatTheySeeDirectly(t *testing.T) {
 			r.env = []string{"PERL5LIB=" + strings.Join(places, ":")}
 			return r
 		},
+		"C": func(t *testing.T) run {
+			needs(t, "gcc")
+			program := filepath.Join(t.TempDir(), "client")
+			headers := filepath.Join(unpacked(t, "usr/include/mariadb/mysql.h"), "usr/include/mariadb")
+			if out := of("gcc", "-Wall", "-Werror", "-I"+headers, "-o", program, "testdata/client.c", "-l:libmariadb.so.3").do(t); out != "exit 0\n" {
+				t.Fatal(out)
+			}
+			return of(program)
+		},
 		"PHP": func(t *testing.T) run {
 			needs(t, "/usr/bin/php")
 			return of("/usr/bin/php", "-d", "memory_limit=256M", "-d", "mysqli.allow_local_infile=1", "testdata/client.php")
