@@ -125,8 +125,8 @@ func (f *Front) Start(c Client, plugin string, answer []byte) Verdict {
 // nobody has a password that no answer proves.
 var nobody = Account{Methods: []Method{{kind: byDouble}}}
 
-// Change is Start for COM_CHANGE_USER. Its answer is to the greeting's salt, which
-// has been used: a server judges, with a salt of its own.
+// Change is Start for a COM_CHANGE_USER whose answer Start did not accept by the
+// greeting's salt: a server judges, with a salt of its own.
 func (f *Front) Change(c Client) Verdict { return f.Start(c, RelayPlugin, nil) }
 
 func (f *Front) accept(plugin string, secret Secret) Verdict {

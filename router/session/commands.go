@@ -93,8 +93,8 @@ func (s *server) trackAgain() error {
 	return err
 }
 
-// changeUser is COM_CHANGE_USER. The proof is a new login's, judged by the writer;
-// the connections of the old user are closed first.
+// changeUser is COM_CHANGE_USER. The proof is a new login's; what cannot be judged here
+// is judged by the writer. The connections of the old user are closed first.
 func (s *Session) changeUser(packet []byte) error {
 	login, err := wire.ParseChangeUser(packet, s.caps)
 	d := s.dialogue()
@@ -113,8 +113,15 @@ func (s *Session) changeUser(packet []byte) error {
 	s.mu.Unlock()
 	s.forget()
 	s.schema = ""
-	front := auth.NewFront(s.opt.Accounts.Now(), auth.NewSalt(), s.opt.Keys)
-	if err := s.judged(s.ctx, d, front, front.Change(s.asClient())); err != nil {
+	// Drivers answer to the salt that they were greeted with; libmariadb does even when
+	// it is asked with another one.
+	front := auth.NewFront(s.opt.Accounts.Now(), s.salt, s.opt.Keys)
+	verdict := front.Start(s.asClient(), login.Plugin, login.Answer)
+	if verdict.Do != auth.Accept {
+		front = auth.NewFront(s.opt.Accounts.Now(), auth.NewSalt(), s.opt.Keys)
+		verdict = front.Change(s.asClient())
+	}
+	if err := s.judged(s.ctx, d, front, verdict); err != nil {
 		return err
 	}
 	s.enter(router.Idle)

@@ -95,9 +95,9 @@ func (s *Session) greet(profile wire.Greeting) (wire.Greeting, []byte) {
 	if s.info.TLSMode != router.TLSOff {
 		g.Capabilities |= wire.TLS
 	}
-	salt := auth.NewSalt()
-	copy(g.Salt[:], salt)
-	return g, salt
+	s.salt = auth.NewSalt()
+	copy(g.Salt[:], s.salt)
+	return g, s.salt
 }
 
 // brand is what the servers' own functions are known by: their kind and their age.

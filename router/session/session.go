@@ -76,6 +76,7 @@ type identity struct {
 	caps   wire.Capability
 	who    backend.Who
 	secret auth.Secret
+	salt   []byte // of the greeting
 	stale  bool   // what is known of the account may be old
 	alone  string // why there can be no reader for this client; empty: there can
 }

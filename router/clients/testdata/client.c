@@ -23,13 +23,15 @@ static MYSQL *connected(void) {
 	return m;
 }
 
+static int reports = 1; /* they count; what a change of user reports is the past of the library, too */
+
 static void state(MYSQL *m, const char *what) {
 	const char *data;
 	size_t length;
 	int kind;
 	printf("%s: error %u %s %s, affected %lld, id %lld, warnings %u, status %#x, info %s\n", what, mysql_errno(m), mysql_sqlstate(m), mysql_error(m),
 		(long long)mysql_affected_rows(m), (long long)mysql_insert_id(m), mysql_warning_count(m), m->server_status & ~SERVER_SESSION_STATE_CHANGED, mysql_info(m) ? mysql_info(m) : "none");
-	for (kind = SESSION_TRACK_BEGIN; kind <= SESSION_TRACK_END; kind++)
+	for (kind = SESSION_TRACK_BEGIN; reports && kind <= SESSION_TRACK_END; kind++)
 		if (!mysql_session_track_get_first(m, kind, &data, &length)) {
 			do printf("  tracked %d: %.*s\n", kind, (int)length, data);
 			while (!mysql_session_track_get_next(m, kind, &data, &length));
@@ -168,8 +170,9 @@ int main(void) {
 	result(m, mysql_list_fields(m, "t", "%"));
 	printf("no multi %d\n", mysql_set_server_option(m, MYSQL_OPTION_MULTI_STATEMENTS_OFF)), query(m, "SELECT 1; SELECT 2");
 	printf("multi %d\n", mysql_set_server_option(m, MYSQL_OPTION_MULTI_STATEMENTS_ON)), query(m, "SELECT 1; SELECT 2");
+	reports = 0;
 	query(m, "SET @x = 1"), printf("reset %d\n", mysql_reset_connection(m)), query(m, "SELECT @x, @@sql_mode");
-	printf("change %d\n", mysql_change_user(m, getenv("DB_USER"), getenv("DB_PASSWORD"), "information_schema")), state(m, "after it"), query(m, "SELECT DATABASE(), @x");
+	printf("change %d\n", mysql_change_user(m, getenv("DB_USER"), getenv("DB_PASSWORD"), "information_schema")), query(m, "SELECT DATABASE(), @x");
 	printf("change %d\n", mysql_change_user(m, "nobody", "wrong", "seen")), printf("%u %s\n", mysql_errno(m), mysql_error(m));
 	mysql_close(m);
 	puts("the end");
