@@ -121,7 +121,7 @@ type State struct {
 	Reader        string    `json:"reader,omitempty"`
 	Statements    uint64    `json:"statements"`
 
-	Waited time.Duration `json:"-"` // in Admit, for its place
+	Waited time.Duration `json:"-"` // that does not count for LoginTime: in Admit, or as another user
 }
 
 // Refusal is an error as a server's error packet has it.

@@ -109,10 +109,17 @@ func (s *Session) toWriter(ctx context.Context) (*server, error) {
 		if int64(view.Epoch) == s.writer.conn.Target.Epoch && s.opt.Follow.Fresh() {
 			return s.writer, nil // also while a switchover waits for it to end
 		}
-		if int64(view.Epoch) == s.writer.conn.Target.Epoch && s.hold(ctx, true) == nil && s.current() {
-			return s.writer, nil
+		if int64(view.Epoch) != s.writer.conn.Target.Epoch {
+			return nil, errLost
 		}
-		return nil, errLost
+		switch err := s.hold(ctx, true); {
+		case errors.Is(err, errInterrupted):
+			return nil, err // the statement is, and not the transaction
+		case err == nil && s.current():
+			return s.writer, nil
+		default:
+			return nil, errLost
+		}
 	}
 	if _, err := s.awaitWriter(ctx, view); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -100,11 +101,13 @@ func (s *Session) changeUser(packet []byte) error {
 	d := s.dialogue()
 	d.seq = 1
 	if err != nil {
-		return d.write(refusal(1043, "08S01", "Bad handshake: "+err.Error()))
+		return errors.Join(errGoodbye, d.write(refusal(1043, "08S01", "Bad handshake: "+err.Error())))
 	}
 	s.dropServers()
 	s.alone = ""
 	s.mu.Lock()
+	s.entered(router.LoggingIn, time.Now()) // and has as long for it as a new one
+	s.shown.Waited = time.Since(s.opened)
 	s.who.User, s.who.Schema, s.who.Charset = login.User, login.Schema, login.Charset
 	if len(login.Attributes) > 0 {
 		s.who.Attributes = login.Attributes

@@ -60,6 +60,34 @@ func TestStatementThatWaitsForAMoveIsKilledAtOnceAndRunsNowhere(t *testing.T) {
 	}
 }
 
+func TestKilledStatementThatWaitedLeavesItsTransaction(t *testing.T) {
+	writer := newPuppet(t, "db1", func(h *stagehand) bool {
+		if h.text != "BEGIN" {
+			return false
+		}
+		h.fine(wire.InTransaction)
+		return true
+	})
+	r := newTheatre(t, writer)
+	r.all.opt.Holder.SetLimits(HoldLimits{Time: time.Hour, Statements: 9, Bytes: 1 << 20})
+	k := r.talk()
+	k.query("BEGIN")
+	k.said()
+	r.world.stale.Store(true)
+	k.say(wire.ComQuery, []byte("DELETE FROM t")...)
+	r.until("it is held", func() bool { n, _ := r.all.opt.Holder.Waiting(); return n == 1 })
+	r.kills()
+	k.hear(wire.ComQuery)
+	if got := k.said(); !strings.Contains(got, "error 1317 70100") {
+		t.Errorf("the killed statement: %s", got)
+	}
+	r.world.stale.Store(false)
+	k.query("COMMIT")
+	if got := k.said(); !strings.Contains(got, "ok ") || writer.heard("COMMIT") != 1 || writer.heard("DELETE") != 0 {
+		t.Errorf("the end of its transaction: %s", got)
+	}
+}
+
 func TestSessionThatWaitsForAMoveIsKilled(t *testing.T) {
 	writer, next := newPuppet(t, "db1", nil), newPuppet(t, "db2", nil)
 	r := newTheatre(t, writer)

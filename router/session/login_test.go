@@ -101,6 +101,33 @@ func TestWhoBecomesAnotherUserAsksForThatUsersPlace(t *testing.T) {
 	}
 }
 
+func TestWhoBecomesAnotherUserHasTheTimeOfALogin(t *testing.T) {
+	writer := newPuppet(t, "db1", nil)
+	r := newTheatre(t, writer)
+	k := r.talk()
+	writer.judges = letsIn
+	s := r.only()
+	time.Sleep(50 * time.Millisecond)
+	login := wire.Login{User: "other", Charset: 45, Plugin: "mysql_native_password"}
+	b, _ := wire.AppendPacket(nil, login.AppendChangeUser(nil, k.caps), 0)
+	if _, err := k.conn.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if p := k.next(); len(p) == 0 || p[0] != 0xfe {
+		t.Fatalf("asked by %q", p)
+	}
+	if got := s.State(); got.Phase != router.LoggingIn || got.Waited < 50*time.Millisecond {
+		t.Errorf("whoever does not answer is %s, after %s that do not count", got.Phase, got.Waited)
+	}
+	b, _ = wire.AppendPacket(nil, make([]byte, 20), 2)
+	_, _ = k.conn.Write(b)
+	k.hear(wire.ComQuery)
+	if got := k.said(); !strings.Contains(got, "ok ") {
+		t.Error(got)
+	}
+	r.until("it is idle", func() bool { return s.State().Phase == router.Idle })
+}
+
 // asked begins a login of somebody whom the writer must judge, up to its question.
 func (r *rig) asked() (net.Conn, *wire.Reader) {
 	r.Helper()

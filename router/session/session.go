@@ -39,7 +39,7 @@ func New(opt Options) *Conversations {
 
 // Open makes the session of a client.
 func (c *Conversations) Open(conn *net.TCPConn, info router.ClientInfo) router.Session {
-	s := &Session{opt: &c.opt, all: c, info: info, listen: modes[info.Mode], client: newLink(conn), statements: map[uint32]*statement{}, state: state{status: wire.Autocommit}}
+	s := &Session{opt: &c.opt, all: c, info: info, listen: modes[info.Mode], client: newLink(conn), opened: time.Now(), statements: map[uint32]*statement{}, state: state{status: wire.Autocommit}}
 	s.enter(router.LoggingIn)
 	return s
 }
@@ -51,6 +51,7 @@ type Session struct {
 	info   router.ClientInfo
 	listen route.Mode // of the listener
 	client *link
+	opened time.Time
 	ctx    context.Context //nolint:containedctx // of Serve: turn is called by the poller, with nothing
 
 	identity
