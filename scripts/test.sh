@@ -18,8 +18,8 @@ if [[ ,$MMM_REQUIRE, == *,mysql,* && -z ${MMM_MYSQL-} ]]; then
 fi
 
 race=(./election ./internal/store ./internal/fence ./vip ./agent ./internal/process ./router ./router/tally ./cmd/mmmrouter)
-mapfile -t rest < <(go list ./... | grep -vE '/(election|internal/store|internal/store/storetest|internal/fence|vip|agent|internal/process|router|router/tally|router/wire|router/auth|cmd/mmmrouter)$')
+mapfile -t rest < <(go list ./... | grep -vE '/(election|internal/store|internal/store/storetest|internal/fence|vip|agent|internal/process|router|router/tally|router/wire|router/auth|router/session|cmd/mmmrouter)$')
 
 go test -race -p 1 -timeout 8m "${race[@]}"
-"${beside[@]}" go test -p 1 -timeout 8m ./router/wire ./router/auth
+"${beside[@]}" go test -p 1 -timeout 8m ./router/wire ./router/auth ./router/session
 go test -p 1 -timeout 15m "${rest[@]}"

@@ -2,7 +2,7 @@
 # Runs a command beside a MySQL server that is made for it and gone with it, even if
 # this script is killed. MMM_MYSQL is its address on loopback; root has no password.
 #
-#   scripts/with-mysql.sh go test ./router/wire ./router/auth
+#   scripts/with-mysql.sh go test ./router/wire ./router/auth ./router/session
 set -euo pipefail
 [ $# -gt 0 ] || { echo "usage: $0 command..." >&2 && exit 2; }
 here=$(dirname "$0")
@@ -16,7 +16,7 @@ trap 'rm -rf "$data"' EXIT
 mysqld() {
 	exec setpriv --pdeathsig KILL "$server/run" usr/sbin/mysqld --no-defaults --user="$(id -un)" --basedir="$server/usr" \
 		--datadir="$data/data" --socket="$data/socket" --pid-file="$data/pid" --bind-address=127.0.0.1 --mysqlx=OFF \
-		--skip-log-bin --local-infile=1 --max-allowed-packet=64M --secure-file-priv= \
+		--server-id=1 --gtid-mode=ON --enforce-gtid-consistency=ON --sync-binlog=0 --local-infile=1 --max-allowed-packet=64M --secure-file-priv= \
 		--innodb-buffer-pool-size=64M --innodb-redo-log-capacity=16M --innodb-flush-log-at-trx-commit=0 "$@" >>"$data/log" 2>&1
 }
 tell() { sed 's/^/mysqld: /' "$data/log" >&2; }

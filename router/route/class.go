@@ -100,6 +100,9 @@ type Class struct {
 // part of it may have happened.
 func (c Class) InParts() bool { return c.Multi || c.Kind == Unknown || c.Rule == RuleCall }
 
+// Unseen reports whether it may have written though its answer counts no rows.
+func (c Class) Unseen() bool { return c.Opaque || c.Multi || c.Rule == RuleDefine }
+
 // MayEnd reports whether a transaction that is open may be over, committed or not,
 // once the statement has run: it ends it, begins another one, ends it unasked as
 // the changing of tables does, or does what cannot be seen in its text.

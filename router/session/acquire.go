@@ -20,6 +20,9 @@ var errNoWriterYet = errors.New("no writer yet")
 // errUnlike: the next writer refuses what the session was on the last one.
 var errUnlike = errors.New("the session cannot go on as it was")
 
+// errLess: the next writer cannot do what the client was promised.
+var errLess = errors.New("connect again, to agree anew")
+
 // errLost: what the session had on its writer is gone with it.
 var errLost = errors.New("the session is lost")
 
@@ -246,6 +249,10 @@ func (s *Session) dialWriter(ctx context.Context, view *follow.View) (*server, e
 	if err != nil {
 		return nil, err
 	}
+	if why := s.less(srv); why != "" {
+		srv.close()
+		return nil, fmt.Errorf("%w: %w: %s", errUnlike, errLess, why)
+	}
 	s.writer = srv
 	s.show()
 	if err := s.renew(srv); err != nil {
@@ -272,7 +279,7 @@ func (s *Session) dial(ctx context.Context, t backend.Target, reader bool) (*ser
 		s.unreached(t, err)
 		return nil, err
 	}
-	s.all.profile.Store(&c.Greeting)
+	s.all.heard(t.Name, c.Greeting)
 	srv := newServer(c, load, reader, who.Schema)
 	srv.who = who
 	return srv, nil

@@ -141,6 +141,11 @@ func (s *Session) dialReader(ctx context.Context, v *follow.View, rules Rules) e
 		srv.close()
 		return fmt.Errorf("%w: %s agrees on other capabilities than the writer", errNoReader, t.Name)
 	}
+	if why := s.less(srv); why != "" {
+		srv.close()
+		s.notRead(t.Name, why)
+		return fmt.Errorf("%w: %s", errNoReader, why)
+	}
 	srv.review = nextReview(s.req.now(), rules)
 	s.reader = srv
 	s.show()
@@ -153,7 +158,7 @@ func (s *Session) agreed(srv *server) wire.Capability {
 	if s.writer == nil {
 		return srv.conn.Capabilities
 	}
-	const either = wire.ConnectWithDB | wire.ConnectAttrs
+	const either = wire.ConnectWithDB | wire.ConnectAttrs | wire.LocalFiles
 	return s.writer.conn.Capabilities&^either | srv.conn.Capabilities&either
 }
 
@@ -166,6 +171,10 @@ func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
 	if newest := s.all.newest.Load(); rules.AllReads && newest != nil {
 		want = *newest
 	}
+	if want == "" && rules.OwnReads && s.unplaced {
+		s.notRead(srv.conn.Target.Name, "writes get no GTID at the writer, so nobody knows which reader has them: gtid_mode must be ON")
+		return fmt.Errorf("%w: nobody knows whether %s has what was written", errNoReader, srv.conn.Target.Name)
+	}
 	if want == "" || srv.reached == want {
 		return nil
 	}
@@ -173,7 +182,7 @@ func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
 		if !s.req.readersOnly && srv.load.Behind(s.req.now()) {
 			return fmt.Errorf("%w: %s was so a moment ago", errBehind, srv.conn.Target.Name)
 		}
-		a, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SELECT MASTER_GTID_WAIT('%s', %.3f)", want, rules.Catch.Seconds()))
+		a, err := srv.ask(wire.ComQuery, fmt.Appendf(nil, "SELECT %s('%s', %.3f)", waitFor(srv), want, rules.Catch.Seconds()))
 		if err != nil {
 			return err
 		}
@@ -184,6 +193,15 @@ func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
 	}
 	srv.reached = want
 	return nil
+}
+
+// waitFor is the function by which a server waits until it has a position. Both answer 0
+// when it does.
+func waitFor(srv *server) string {
+	if srv.conn.Greeting.MariaDB() {
+		return "MASTER_GTID_WAIT"
+	}
+	return "WAIT_FOR_EXECUTED_GTID_SET"
 }
 
 // applied reports whether the reader's own report says that it has a position.

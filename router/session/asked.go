@@ -17,6 +17,7 @@ type asked struct {
 	variables   string // list; empty: reportedUnasked
 	noSchema    bool
 	state       bool
+	gtids       bool
 	transaction bool // its letters
 	statements  bool // those that would begin it again
 }
@@ -34,6 +35,8 @@ func (a *asked) told(name, value []byte) {
 		a.noSchema = string(value) == "OFF"
 	case "session_track_state_change":
 		a.state = string(value) == "ON"
+	case "session_track_gtids":
+		a.gtids = string(value) != "OFF"
 	case "session_track_transaction_info":
 		a.transaction = string(value) != "OFF"
 		a.statements = string(value) == "CHARACTERISTICS"
@@ -52,6 +55,8 @@ func (a *asked) wants(kind wire.Track, name []byte) bool {
 		return !a.noSchema
 	case wire.TrackState:
 		return a.state
+	case wire.TrackGTIDs:
+		return a.gtids
 	case wire.TrackTransaction:
 		return a.transaction
 	case wire.TrackCharacteristics:

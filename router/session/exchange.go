@@ -225,6 +225,9 @@ func (s *Session) cannot(err error) {
 	case errors.Is(err, errLost):
 		s.refuse(2013, "HY000", "the writer has changed, and with it is gone what this session had there: "+sessionHad(s.pins)+s.alone)
 		s.ended = errGoodbye
+	case errors.Is(err, errLess):
+		s.refuse(2013, "HY000", err.Error())
+		s.ended = errGoodbye
 	case errors.Is(err, ErrHold):
 		s.gaveUp(err)
 		s.refuse(1290, "HY000", err.Error())

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/mmm-ha/mmm/router/route"
 	"github.com/mmm-ha/mmm/router/wire"
@@ -36,6 +38,9 @@ func (s *Session) learn(srv *server, e wire.Event, packet []byte) uint16 {
 		changed = s.tracked(srv, ok.Tracked)
 	}
 	s.wentAstray(srv, changed)
+	if err == nil && !srv.reader && s.position == "" && !srv.conn.Greeting.MariaDB() && (ok.Affected > 0 || s.req.class.Unseen()) {
+		s.unplaced = true
+	}
 	s.after(srv, srv.walker.Status)
 	return 0
 }
@@ -101,7 +106,11 @@ func (s *Session) tracked(srv *server, t wire.Tracked) (changed bool) {
 			if !srv.reader {
 				s.coming = bytes.Clone(wire.Text(data))
 			}
-		case wire.TrackGTIDs, wire.TrackTransaction: // the status says what is needed of them
+		case wire.TrackGTIDs: // of MySQL: how it is written, which is always 0, and what was committed
+			if len(data) > 1 {
+				s.wrote(srv, wire.Text(data[1:]))
+			}
+		case wire.TrackTransaction: // the status says what is needed of it
 		}
 	}
 	// Of a statement that changes data its text says nothing when a trigger does it.
@@ -112,16 +121,46 @@ func (s *Session) tracked(srv *server, t wire.Tracked) (changed bool) {
 	return changed
 }
 
+// wrote takes the position of what was written.
+func (s *Session) wrote(srv *server, position []byte) {
+	if srv.reader || string(position) == s.position {
+		return
+	}
+	s.position = string(position)
+	if s.opt.Rules().AllReads {
+		s.all.wrote(s.position)
+	}
+}
+
+// wrote takes the position of a write of any session. They come here in another order
+// than they were committed in.
+func (c *Conversations) wrote(position string) {
+	for {
+		before := c.newest.Load()
+		if before != nil && comesAfter(*before, position) || c.newest.CompareAndSwap(before, &position) {
+			return
+		}
+	}
+}
+
+// comesAfter reports whether a comes after b, as far as can be told: both are of one server.
+func comesAfter(a, b string) bool {
+	i, j := strings.LastIndexAny(a, "-:"), strings.LastIndexAny(b, "-:")
+	if i < 0 || i != j || a[:i] != b[:j] {
+		return false
+	}
+	m, errA := strconv.ParseUint(a[i+1:], 10, 64)
+	n, errB := strconv.ParseUint(b[j+1:], 10, 64)
+	return errA == nil && errB == nil && m > n
+}
+
 // variable takes the new value of a variable of the session.
 func (s *Session) variable(srv *server, name, value []byte) {
 	switch string(name) {
 	case "last_gtid":
-		if !srv.reader && !bytes.Equal(value, []byte(s.position)) {
-			s.position = string(value)
-			if s.opt.Rules().AllReads {
-				s.all.newest.Store(&s.position)
-			}
-		}
+		s.wrote(srv, value)
+		return
+	case "statement_id": // MySQL counts in it, and nobody may set it
 		return
 	case "autocommit": // the status has it
 	case "tx_isolation", "transaction_isolation":

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -102,10 +101,8 @@ func (s *Session) greet(profile wire.Greeting) (wire.Greeting, []byte) {
 
 // brand is what the servers' own functions are known by: their kind and their age.
 func brand(g wire.Greeting) lexer.Mode {
-	version := strings.TrimPrefix(g.Version, "5.5.5-") // which MariaDB up to 10 puts in front
-	var major, minor int
-	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what cannot be read is old
-	switch {
+	number := version(g)
+	switch major, minor := number[0], number[1]; {
 	case g.MariaDB() && (major > 11 || major == 11 && minor >= 8):
 		return lexer.Newer
 	case g.MariaDB():
@@ -115,6 +112,13 @@ func brand(g wire.Greeting) lexer.Mode {
 	default:
 		return lexer.MySQL
 	}
+}
+
+// version is the number of a server's version; what cannot be read is old.
+func version(g wire.Greeting) []int {
+	var major, minor, patch int
+	_, _ = fmt.Sscanf(strings.TrimPrefix(g.Version, "5.5.5-"), "%d.%d.%d", &major, &minor, &patch) // which MariaDB up to 10 puts in front
+	return []int{major, minor, patch}
 }
 
 // heard reads the client's login, after TLS if it asks for that.
@@ -330,31 +334,4 @@ func passOn(r *auth.Relay, d *dialogue, h *backend.Handshake) (ok []byte, in boo
 func refusal(code uint16, state, message string) []byte {
 	e := wire.Err{Code: code, State: state, Message: message}
 	return e.Append(nil)
-}
-
-// greeting is what servers greet with; one is asked when none has been yet.
-func (c *Conversations) greeting(ctx context.Context) (wire.Greeting, error) {
-	if g := c.profile.Load(); g != nil {
-		return *g, nil
-	}
-	view := c.opt.Follow.View()
-	var ask []netip.AddrPort
-	if view.Writer.Name != "" {
-		ask = append(ask, view.Writer.Address)
-	}
-	for _, r := range view.Readers {
-		ask = append(ask, r.Address)
-	}
-	err := fmt.Errorf("%w: %s", errNoServer, view.Why)
-	for _, a := range ask {
-		var g wire.Greeting
-		dial, cancel := context.WithTimeout(ctx, c.opt.Rules().complete().Dial)
-		g, err = backend.Greet(dial, a)
-		cancel()
-		if err == nil {
-			c.profile.Store(&g)
-			return g, nil
-		}
-	}
-	return wire.Greeting{}, err
 }

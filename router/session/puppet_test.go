@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -24,6 +25,8 @@ type puppet struct {
 	host     follow.Host
 	acts     func(*stagehand) bool // answers a command; false: it is answered OK
 	welcomed func(n int)           // the n-th client is logged in
+	version  string                // that it greets with; empty: MariaDB 10.11
+	offers   wire.Capability       // likewise; 0: puppetCaps
 	judges   func(*stagehand) bool // whether somebody may log in; nil: everybody may
 
 	mu        sync.Mutex
@@ -99,7 +102,7 @@ func (h *stagehand) serve() {
 	if frozen != nil {
 		<-frozen
 	}
-	greeting := wire.Greeting{Version: "10.11.9-MariaDB", Connection: 5, Capabilities: puppetCaps, Charset: 45, Status: wire.Autocommit, Plugin: "mysql_native_password"}
+	greeting := wire.Greeting{Version: cmp.Or(h.version, "10.11.9-MariaDB"), Connection: 5, Capabilities: cmp.Or(h.offers, puppetCaps), Charset: 45, Status: wire.Autocommit, Plugin: "mysql_native_password"}
 	copy(greeting.Salt[:], auth.NewSalt())
 	h.send(greeting.Append(nil))
 	login, ok := h.next()

@@ -61,6 +61,13 @@ func (s *Session) unreached(t backend.Target, err error) {
 	}
 }
 
+// notRead says that a reader is of no use to a session, for a reason that stays.
+func (s *Session) notRead(host, why string) {
+	if unsaid, due := s.all.rare.Due("not read " + host + " " + why[:min(len(why), kindOfWhy)]); due {
+		s.opt.Log.Warn("reads go to the writer", "host", host, "why", why, "unsaid", unsaid)
+	}
+}
+
 // gaveUp says that a statement did not get a writer.
 func (s *Session) gaveUp(err error) {
 	if unsaid, due := s.all.rare.Due("hold"); due {

@@ -20,10 +20,10 @@ import (
 
 // Conversations makes sessions. It is the router's Conversation.
 type Conversations struct {
-	opt     Options
-	profile atomic.Pointer[wire.Greeting] // of the servers, as they last greeted
-	newest  atomic.Pointer[string]        // position of the last write of any session
-	rare    tally.Rare                    // what the log says of sessions
+	opt    Options
+	newest atomic.Pointer[string] // position of the last write of any session
+	rare   tally.Rare             // what the log says of sessions
+	greetings
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{} // that are served
@@ -97,6 +97,7 @@ type state struct {
 	settings    settings
 	schema      string
 	position    string // of the last write
+	unplaced    bool   // something was written, and the server has told no position yet
 	insertID    uint64
 	option      []byte // of COM_SET_OPTION
 	asked       asked
