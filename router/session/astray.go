@@ -17,10 +17,15 @@ type astray struct {
 
 // someAstray reports why the request must not run where it would go to: it reads a
 // variable that is elsewhere. Empty: it does not.
-func (s *Session) someAstray() (why string) {
+func (s *Session) someAstray() string {
 	if len(s.astray.names) == 0 && !s.astray.any || s.transaction == route.OnReader && s.reader == s.astray.on {
 		return ""
 	}
+	return s.readsAstray()
+}
+
+// readsAstray is someAstray, apart because what a function is given costs an allocation.
+func (s *Session) readsAstray() (why string) {
 	route.Variables(s.req.sql, s.mode(), func(name string, set bool) {
 		if !set && (s.astray.any || s.astray.names[name]) {
 			why = fmt.Sprintf("it reads @%s, which was set in a transaction that only reads and ran on a reader: "+

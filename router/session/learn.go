@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mmm-ha/mmm/router/lexer"
 	"github.com/mmm-ha/mmm/router/route"
 	"github.com/mmm-ha/mmm/router/wire"
 )
@@ -38,7 +39,7 @@ func (s *Session) learn(srv *server, e wire.Event, packet []byte) uint16 {
 		changed = s.tracked(srv, ok.Tracked)
 	}
 	s.wentAstray(srv, changed)
-	if err == nil && !srv.reader && s.position == "" && !srv.conn.Greeting.MariaDB() && (ok.Affected > 0 || s.req.class.Unseen()) {
+	if err == nil && !srv.reader && s.position == "" && s.brand&lexer.MySQL != 0 && (ok.Affected > 0 || s.req.class.Unseen()) {
 		s.unplaced = true
 	}
 	s.after(srv, srv.walker.Status)

@@ -1,6 +1,6 @@
 package wire
 
-import "bytes"
+import "strings"
 
 // SaltSize is the length of a greeting's salt.
 const SaltSize = 20
@@ -76,4 +76,4 @@ func (g Greeting) Append(dst []byte) []byte {
 }
 
 // MariaDB reports whether the greeting is MariaDB's.
-func (g Greeting) MariaDB() bool { return bytes.Contains([]byte(g.Version), []byte("MariaDB")) }
+func (g Greeting) MariaDB() bool { return strings.Contains(g.Version, "MariaDB") }
