@@ -96,3 +96,25 @@ func TestTheShellSeesWhatItSeesDirectly(t *testing.T) {
 		return r
 	})
 }
+
+// TestNewerShellsSeeWhatTheySeeDirectly: those of the next versions. MySQL's of today
+// has no mysql_native_password any more, and says so of a router as of a server.
+func TestNewerShellsSeeWhatTheySeeDirectly(t *testing.T) {
+	b := newBed(t)
+	dir, err := filepath.Abs("testdata")
+	b.must(err)
+	script, err := os.ReadFile("testdata/shell.sql")
+	b.must(err)
+	newer := filepath.Join(unpacked(t, "usr/bin/mariadb-check"), "run")
+	b.compare(t, b.ways(), seconds, func(w way) run {
+		r := of(newer, append([]string{"usr/bin/mariadb"}, append(b.options(w, user), "-vvv", "--force", "--comments", "--binary-as-hex", "--default-character-set=utf8mb4", "--init-command=SET @init = 'said first'", "--local-infile=1")...)...)
+		r.stdin = strings.ReplaceAll(string(script), "DIR", dir)
+		return r
+	})
+	mysql := filepath.Join(unpacked(t, "usr/bin/mysqldump"), "run")
+	for _, program := range []string{"mysql", "mysqldump", "mysqladmin"} {
+		b.compare(t, b.ways()[:2], nil, func(w way) run {
+			return of(mysql, "usr/bin/"+program, "--no-defaults", "--host=127.0.0.1", fmt.Sprintf("--port=%d", w.port), "--user="+user, "--password="+password, "--ssl-mode=DISABLED", "seen")
+		})
+	}
+}
