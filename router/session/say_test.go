@@ -1,6 +1,8 @@
 package session
 
 import (
+	"crypto/tls"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/mmm-ha/mmm/internal/certs/certstest"
 	"github.com/mmm-ha/mmm/router"
 	"github.com/mmm-ha/mmm/router/auth"
 	"github.com/mmm-ha/mmm/router/backend"
@@ -210,5 +215,51 @@ func TestAReadersListenerSaysWhyItHasNone(t *testing.T) {
 	k.query("SELECT a FROM t")
 	if got := k.said(); !strings.Contains(got, "no reader: reads stay on the writer: nothing to log in with") {
 		t.Errorf("heard: %s", got)
+	}
+}
+
+// selfSigned is a certificate that nobody verifies.
+func selfSigned(t *testing.T) *tls.Config {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := certstest.New(dir, "ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := ca.Sign(dir, certstest.Want{Name: "router"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+}
+
+func TestAListenerThatDemandsTLSLetsNobodyInWithout(t *testing.T) {
+	r := newTheatre(t, newPuppet(t, "db1", nil))
+	r.tls, r.demands = selfSigned(t), true
+	said := r.noted()
+	r.serveAll()
+	var refused *mysql.MySQLError
+	for how, want := range map[string]string{"false": "3159", "skip-verify": ""} {
+		db, err := sql.Open("mysql", "app:secret@tcp("+r.address+")/?tls="+how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.PingContext(t.Context())
+		_ = db.Close()
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("with TLS: %v", err)
+		case want != "" && (!errors.As(err, &refused) || refused.Number != 3159 || !strings.Contains(refused.Message, "tls: require")):
+			t.Errorf("without TLS: %v", err)
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(said.String(), "it does not use TLS"); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nobody says why: %s", said)
+		}
 	}
 }

@@ -62,6 +62,7 @@ type rig struct {
 	rules    Rules                                    // of puppets; not to be changed once it serves
 	clock    time.Time                                // of sweeps
 	tls      *tls.Config                              // nil: clients are not offered any
+	demands  bool                                     // they must take it
 	admit    func(context.Context, string, int) error // nil: everybody
 	mode     router.Mode                              // of the listener; empty: split
 	board    *tally.Board                             // nil: nothing is written down
@@ -196,6 +197,9 @@ func (r *rig) serve(ctx context.Context, c *net.TCPConn, id uint32) {
 func (r *rig) tlsMode() router.TLSMode {
 	if r.tls == nil {
 		return router.TLSOff
+	}
+	if r.demands {
+		return router.TLSRequire
 	}
 	return router.TLSOffer
 }
