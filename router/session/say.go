@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mmm-ha/mmm/router/backend"
 )
 
@@ -52,6 +54,13 @@ func (s *Session) unreached(t backend.Target, err error) {
 		}
 		return
 	}
+	if ours(err) {
+		if unsaid, due := s.all.rare.Due("ours"); due {
+			s.opt.Log.Error("this router has no file, port or memory left for a connection to a server: raise LimitNOFILE of the unit, or lower limits.connections",
+				"host", t.Name, "why", err, "unsaid", unsaid)
+		}
+		return
+	}
 	s.opt.Picker.Load(t.Name).Failed(time.Now())
 	if s.ctx.Err() != nil { // it was the client who did not wait
 		return
@@ -66,6 +75,17 @@ func (s *Session) notRead(host, why string) {
 	if unsaid, due := s.all.rare.Due("not read " + host + " " + why[:min(len(why), kindOfWhy)]); due {
 		s.opt.Log.Warn("reads go to the writer", "host", host, "why", why, "unsaid", unsaid)
 	}
+}
+
+// ours reports whether a connection failed for want of something on this machine, of
+// which no server can be blamed.
+func ours(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.EADDRNOTAVAIL, unix.ENOBUFS, unix.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // gaveUp says that a statement did not get a writer.

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +64,10 @@ func TestOneUsersOldPasswordPutsNoServerAside(t *testing.T) {
 	}
 	if got := fails(fmt.Errorf("log in: %w", &backend.Server{Number: 1045, Payload: refusal(1045, "28000", "Access denied")})); got != "db2" {
 		t.Error("a server that refuses one user is put aside for all")
+	}
+	full := &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	if got := fails(fmt.Errorf("connect to db2: %w", full)); got != "db2" || !strings.Contains(said.String(), "raise LimitNOFILE") {
+		t.Errorf("a server is put aside because this process is out of files:\n%s", said)
 	}
 	if got := fails(&backend.Server{Number: 1040, Payload: refusal(1040, "08004", "Too many connections")}); got == "db2" {
 		t.Error("a server that is full is not put aside")
