@@ -209,7 +209,7 @@ func TestClientMayThinkLongerThanAServerMayTake(t *testing.T) {
 	writer := newPuppet(t, "db1", nil)
 	writer.judges = letsIn
 	r := newTheatre(t, writer)
-	r.rules.Dial = 100 * time.Millisecond
+	r.rules.Dial = 500 * time.Millisecond
 	r.serveAll()
 	answer, _ := wire.AppendPacket(nil, make([]byte, 20), 3)
 	c, packets := r.asked()

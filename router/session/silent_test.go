@@ -25,7 +25,6 @@ func hangs(text string, frozen chan struct{}) func(*stagehand) bool {
 
 // sweeps lets so much time go by, in the steps of a sweeper.
 func (r *rig) sweeps(d time.Duration) {
-	r.all.patience = 50 * time.Millisecond
 	for past := time.Duration(0); past <= d; past += time.Second {
 		r.clock = r.clock.Add(time.Second)
 		r.all.Sweep(r.Context(), r.clock)
@@ -41,6 +40,7 @@ func TestWhatWaitsForAServerThatHangsEndsWithItsReign(t *testing.T) {
 		writer, next := newPuppet(t, "db1", hangs(c.text, frozen)), newPuppet(t, "db2", nil)
 		t.Cleanup(func() { close(frozen) })
 		r := newTheatre(t, writer)
+		r.all.patience = 50 * time.Millisecond
 		k := r.talk()
 		k.say(wire.ComQuery, []byte(c.text)...)
 		r.until("it hangs", func() bool { return writer.heard(c.text) == 1 })
@@ -66,6 +66,7 @@ func TestReadOfAReaderThatHangsEndsWhenNobodyReadsFromItAnyMore(t *testing.T) {
 	writer, reader, other := newPuppet(t, "db1", nil), newPuppet(t, "db2", hangs("SELECT", frozen)), newPuppet(t, "db3", nil)
 	t.Cleanup(func() { close(frozen) })
 	r := newTheatre(t, writer, reader)
+	r.all.patience = 50 * time.Millisecond
 	k := r.talk()
 	k.say(wire.ComQuery, []byte("SELECT a FROM t")...)
 	r.until("it hangs", func() bool { return reader.heard("SELECT") == 1 })
