@@ -58,7 +58,7 @@ fuzz: ## Fuzz the parsers for a minute each.
 	@for f in FuzzSetReadsWhatItWrites FuzzStateReadsWhatItWrites FuzzTwoSetsHaveOneOrder; do $(GO) test ./topology/gtid -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
 	@$(GO) test ./internal/clusterfile -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	@$(GO) test ./vip -run '^$$' -fuzz FuzzAnswer -fuzztime 60s
-	@$(GO) test ./router/session -run TestRandomSessions -timeout 30m -args -seed $$RANDOM -sessions 500
+	@$(GO) test ./router/session -run 'TestRandom(Sessions|Settings)' -timeout 30m -args -seed $$RANDOM -sessions 500
 	@$(GO) test ./router/proxyproto -run '^$$' -fuzz FuzzRead -fuzztime 60s
 	@for f in FuzzClassify FuzzDecideKnowsWhy FuzzRandomStatementsOfKnownTruth; do $(GO) test ./router/route -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
 	@for f in FuzzScanner FuzzNormal; do $(GO) test ./router/lexer -run '^$$' -fuzz "$$f\$$" -fuzztime 60s || exit 1; done
