@@ -22,9 +22,7 @@ var settled = []struct {
 	{[]string{"SET sql_mode='PIPES_AS_CONCAT'", "SET sql_mode=''", "SET SESSION sql_mode='ANSI_QUOTES'"}, "SELECT 'a'||'b' FROM t"},
 	{[]string{"SET sql_mode='NO_BACKSLASH_ESCAPES'", "SET sql_mode=DEFAULT"}, `SELECT '\\', id FROM t`},
 	{[]string{"SET sql_mode='HIGH_NOT_PRECEDENCE'", "SET sql_mode='NO_UNSIGNED_SUBTRACTION'"}, "SELECT NOT 1 BETWEEN -5 AND 5, id FROM t"},
-	{[]string{"SET max_error_count=0", "SET max_error_count=64"}, "SELECT CAST(b AS SIGNED) FROM t"},
 	{[]string{"SET default_week_format=3", "SET default_week_format=0"}, "SELECT WEEK('2024-12-30'), id FROM t"},
-	{[]string{"SET sql_auto_is_null=1", "SET sql_auto_is_null=0"}, "SELECT COUNT(*) FROM t"},
 	{[]string{"USE $db", "USE information_schema", "USE $db"}, "SELECT DATABASE()"},
 	{[]string{"INSERT INTO $db.t (a, b) VALUES (3600, 'more')", "UPDATE $db.t SET a=a+1", "DELETE FROM $db.t WHERE id > 4"}, "SELECT * FROM $db.t ORDER BY id"},
 }
