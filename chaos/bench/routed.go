@@ -39,7 +39,10 @@ type routedFault struct {
 }
 
 // whereabouts is who is who before a fault.
-type whereabouts struct{ writer, reader, router string }
+type whereabouts struct {
+	writer, reader, router string
+	epoch                  int64
+}
 
 // routedFaults are measured in this order.
 var routedFaults = []routedFault{
@@ -176,8 +179,8 @@ func strikeRouted(ctx context.Context, bed *lab.Bed, f routedFault, c *clients, 
 		return run, err
 	}
 	run.Before, run.From, run.To, run.At = noise, before.writer, after.writer, struck.Format(clockFormat)
-	if !f.stays && before.writer == after.writer {
-		return run, fmt.Errorf("%s is writer before and after: the fault did not bite", after.writer)
+	if !f.stays && before.epoch == after.epoch {
+		return run, fmt.Errorf("%s reigns in epoch %d before and after: the fault did not bite", after.writer, after.epoch)
 	}
 	return run, nil
 }
@@ -189,7 +192,7 @@ func awaitRouted(ctx context.Context, bed *lab.Bed) (whereabouts, error) {
 		if err != nil {
 			return whereabouts{}, err
 		}
-		w := whereabouts{writer: s.Writer}
+		w := whereabouts{writer: s.Writer, epoch: s.Epoch}
 		up := 0
 		for _, r := range s.Routers {
 			if r.State == "ONLINE" && r.Ready != nil && *r.Ready && r.Epoch == s.Epoch {
