@@ -242,10 +242,32 @@ func (s *Session) untilReached(ctx context.Context, try func(*follow.View) (agai
 	}
 }
 
+// reigning is a context that ends when another reign has begun than that of a View: a
+// writer that is still being dialled then may be dead, or hang, and its kernel would
+// not say so for seconds. over must be called.
+func (s *Session) reigning(ctx context.Context, view *follow.View) (reigns context.Context, over func()) {
+	reigns, cancel := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		defer cancel()
+		for v := view; v.Epoch == view.Epoch; v = s.opt.Follow.View() {
+			select {
+			case <-reigns.Done():
+				return
+			case <-v.Next():
+			}
+		}
+	}()
+	return reigns, func() { cancel(); <-watched }
+}
+
 // dialWriter opens the connection to the writer of a view.
 func (s *Session) dialWriter(ctx context.Context, view *follow.View) (*server, error) {
 	t := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
-	srv, err := s.dial(ctx, t, false)
+	reigns, over := s.reigning(ctx, view)
+	srv, err := s.dial(reigns, t, false)
+	over()
 	if err != nil {
 		return nil, err
 	}

@@ -452,3 +452,29 @@ func TestDefinitionThatIsLostInATransactionLeavesItUnknown(t *testing.T) {
 		t.Fatalf("%v; the transaction was committed, so nobody may say that it was not", err)
 	}
 }
+
+// A host that dies while it is dialled says nothing for seconds.
+func TestWriterThatHangsWhileItIsDialledIsLeftForTheNextOne(t *testing.T) {
+	frozen := make(chan struct{})
+	writer, hangs, next := newPuppet(t, "db1", nil), newPuppet(t, "db2", nil), newPuppet(t, "db3", nil)
+	t.Cleanup(func() { close(frozen) }) // before the puppets wait for theirs
+	r := newTheatre(t, writer)
+	r.rules.Dial = time.Hour
+	r.all.opt.Holder.SetLimits(HoldLimits{Time: time.Hour, Statements: 9, Bytes: 1 << 20})
+	k := r.talk()
+	hangs.frozen = frozen
+	r.reign(hangs)
+	k.say(wire.ComQuery, []byte("INSERT INTO t VALUES (1)")...)
+	r.until("it is dialled", func() bool {
+		hangs.mu.Lock()
+		defer hangs.mu.Unlock()
+		return len(hangs.conns) > 0
+	})
+	r.world.set(follow.View{Epoch: r.world.View().Epoch, Writer: hangs.host}) // the same reign: it ends nothing
+	r.reign(next)
+	r.until("the next one is asked", func() bool { return next.heard("INSERT") == 1 })
+	k.hear(wire.ComQuery)
+	if got := k.said(); !strings.Contains(got, "ok ") {
+		t.Errorf("the client heard %s", got)
+	}
+}
