@@ -52,8 +52,8 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 		return nil, fmt.Errorf("%w: %s", errNoReader, s.alone)
 	}
 	view := s.opt.Follow.View()
-	if s.reader != nil && (!s.stillReader(view, rules) || s.reader.closedAtRest(s.req.now()) || s.otherReader(view, rules)) {
-		s.dropReader()
+	if err := s.leaveReader(view, rules); err != nil {
+		return nil, err
 	}
 	var last error
 	for range readerTries {
@@ -84,11 +84,37 @@ func (s *Session) toReader(ctx context.Context) (*server, error) {
 			return nil, err
 		}
 		s.dropReader()
+		if s.hasOnReader() {
+			return nil, errLost
+		}
 	}
 	if last != nil {
 		return nil, fmt.Errorf("%w: %w", errNoReader, last)
 	}
 	return nil, errNoReader
+}
+
+// hasOnReader reports whether the session has something on its reader that no other has,
+// such as a variable or a lock: on a readers' listener, where nothing goes to the writer.
+func (s *Session) hasOnReader() bool { return s.listen == route.ReaderOnly && s.pins != 0 }
+
+// leaveReader closes the connection to a reader that is none any more, or to which
+// another is to be preferred.
+func (s *Session) leaveReader(v *follow.View, rules Rules) error {
+	switch {
+	case s.reader == nil && s.hasOnReader(): // with a connection that broke
+		return errLost
+	case s.reader == nil:
+		return nil
+	case !s.stillReader(v, rules) || s.reader.closedAtRest(s.req.now()):
+		s.dropReader()
+		if s.hasOnReader() {
+			return errLost
+		}
+	case !s.hasOnReader() && s.astray.on != s.reader && s.otherReader(v, rules):
+		s.dropReader()
+	}
+	return nil
 }
 
 // stillReader reports whether the session's reader is one in the view.

@@ -223,7 +223,7 @@ func (s *Session) cannot(err error) {
 	case errors.Is(err, errLost) && (s.transaction == route.OnReader || s.transaction == route.OnWriter && s.pins == 0):
 		s.rolledBack()
 	case errors.Is(err, errLost):
-		s.refuse(2013, "HY000", "the writer has changed, and with it is gone what this session had there: "+sessionHad(s.pins)+s.alone)
+		s.refuse(2013, "HY000", "its server has changed, and with it is gone what this session had there: "+sessionHad(s.pins)+s.alone)
 		s.ended = errGoodbye
 	case errors.Is(err, errLess):
 		s.refuse(2013, "HY000", err.Error())

@@ -412,3 +412,30 @@ func TestTheNextClientGetsAlsoTheConnectionOnWhichNothingWasAsked(t *testing.T) 
 		t.Errorf("for three clients one after the other the writer was dialled %d times, the reader %d times", n, m)
 	}
 }
+
+func TestWhatASessionHasOnItsReaderHoldsItThereAndIsLostWithIt(t *testing.T) {
+	writer, first, second := newPuppet(t, "db1", nil), newPuppet(t, "db2", nil), newPuppet(t, "db3", nil)
+	r := newTheatre(t, writer, first, second)
+	r.mode = router.ReaderOnly
+	r.rules.Review = time.Nanosecond
+	k := r.talk()
+	k.query("SET @a=1")
+	from, to := first, second
+	if second.heard("@a=1") == 1 {
+		from, to = second, first
+	}
+	for range 20 {
+		r.all.opt.Picker.Load(from.host.Name).Took()
+	}
+	for range 3 {
+		k.query("SELECT @a")
+	}
+	if got := k.said(); to.heard("SELECT") != 0 {
+		t.Fatalf("it left its variable for a reader that has less to do: %s", got)
+	}
+	r.reign(writer, to)
+	k.query("SELECT @a")
+	if got := k.said(); !strings.Contains(got, "error 2013") || !strings.Contains(got, "user variables") || to.heard("SELECT") != 0 {
+		t.Errorf("its reader is gone with the variable: %s", got)
+	}
+}
