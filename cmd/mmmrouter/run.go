@@ -84,9 +84,12 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended, end := context.WithCancel(context.WithoutCancel(ctx))
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP, syscall.SIGUSR2) // before anybody is told that this router is there: it would die of one
+	defer signal.Stop(heard)
 	var listening sync.WaitGroup
 	listening.Go(func() {
-		signals(ended, func(sig os.Signal) {
+		signals(ended, heard, func(sig os.Signal) {
 			switch {
 			case ctx.Err() != nil:
 				log.Info("this router drains; the signal is ignored", "signal", sig.String())
@@ -107,16 +110,13 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	return err
 }
 
-// signals hands SIGHUP and SIGUSR2 to do until ctx ends.
-func signals(ctx context.Context, do func(os.Signal)) {
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, syscall.SIGHUP, syscall.SIGUSR2)
-	defer signal.Stop(ch)
+// signals hands what is heard to do until ctx ends.
+func signals(ctx context.Context, heard <-chan os.Signal, do func(os.Signal)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case sig := <-ch:
+		case sig := <-heard:
 			do(sig)
 		}
 	}
