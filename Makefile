@@ -26,7 +26,7 @@ deps: ## Install the Debian packages that the demo needs (idempotent, starts no 
 
 build: ## Build mmmagent, mmmctl, mmmrouter and mmmlab into ./bin.
 	@mkdir -p $(BIN)
-	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 	@ln -sf mmmctl $(BIN)/mmm_control
 
 demo: deps build ## Tell the whole story on four real servers and two routers, with every acknowledged write checked. KEEP=1 leaves it running.
@@ -87,11 +87,11 @@ reliability: ## Write RELIABILITY.md from the results in docs/reliability.
 	@$(GO) run ./cmd/mmmlab reliability
 
 sim: ## Simulate 1000 clusters of five minutes dense with faults (SEEDS=n FROM=s); the result is kept in docs/reliability/sim.jsonl.
-	@$(GO) build -trimpath -o $(BIN)/mmmlab ./cmd/mmmlab
+	@CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/mmmlab ./cmd/mmmlab
 	@$(BIN)/mmmlab sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),1) --json docs/reliability/sim.jsonl
 
 sim-year: ## Simulate a year in all, in days with minutes of calm between the faults; takes about an hour.
-	@$(GO) build -trimpath -o $(BIN)/mmmlab ./cmd/mmmlab
+	@CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/mmmlab ./cmd/mmmlab
 	@$(BIN)/mmmlab sim --calm --minutes 1440 --seeds $(or $(SEEDS),370) --from $(or $(FROM),1000001) --json docs/reliability/sim.jsonl
 
 clean: ## Remove what was built.

@@ -61,7 +61,7 @@ type ClientInfo struct {
 	// Find returns the live session of an id, for KILL.
 	Find func(id uint32) (Session, bool)
 
-	Counts *tally.Counts // of this session
+	Counts *tally.Counts // shared with other sessions
 	Board  *tally.Board  // where each statement that has ended is brought, with Counts
 }
 

@@ -2,7 +2,6 @@ package router
 
 import (
 	"cmp"
-	"context"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -19,17 +18,10 @@ type live struct {
 	session Session
 	raw     syscall.RawConn // of the client's connection, for the sweeper
 	began   time.Time
-	cancel  context.CancelFunc // ends what Serve waits for
 	place   place
 
 	killed killing // the sweeper's
 	told   bool    // the drain's: it was told to end
-}
-
-// end closes the session and whatever it waits for.
-func (l *live) end(why *Refusal) {
-	l.session.Close(why)
-	l.cancel()
 }
 
 // registry knows all live sessions by their ids.
@@ -37,8 +29,13 @@ type registry struct {
 	mu       sync.Mutex
 	last     uint32
 	sessions map[uint32]*live
-	ended    tally.Totals
+	counts   [shards]tally.Counts
 }
+
+// shards are how many sets of counters all sessions share: so many that two which run
+// at the same moment seldom count in the same one, and so few that an idle session
+// takes none of its own, of most of a kilobyte.
+const shards = 64
 
 // newRegistry begins at a random number: a KILL that reaches another router, or
 // this one after a restart, hits nobody by mistake.
@@ -66,25 +63,21 @@ func (r *registry) put(l *live) {
 	r.sessions[l.info.ID] = l
 }
 
-// remove forgets a session; what it counted stays.
+// remove forgets a session.
 func (r *registry) remove(id uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.sessions[id]; l != nil {
-		r.ended.Add(l.info.Counts)
-	}
 	delete(r.sessions, id)
 }
 
+// countsOf is where the session of an id counts.
+func (r *registry) countsOf(id uint32) *tally.Counts { return &r.counts[id%shards] }
+
 // totals is what all sessions have counted, those that have ended too.
 func (r *registry) totals() tally.Totals {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sum := r.ended
-	for _, l := range r.sessions {
-		if l != nil {
-			sum.Add(l.info.Counts)
-		}
+	var sum tally.Totals
+	for i := range r.counts {
+		sum.Add(&r.counts[i])
 	}
 	return sum
 }

@@ -105,6 +105,9 @@ func newBoard(opt Options) *tally.Board {
 	return b
 }
 
+// Accepted is how many connections have come so far.
+func (r *Router) Accepted() uint64 { return r.counts.accepted.Load() }
+
 // Notify makes the sweeper feed a watchdog at each turn, once a second. It is called
 // before Run.
 func (r *Router) Notify(beat func()) { r.sweeper.beat = beat }
@@ -252,6 +255,6 @@ func (r *Router) closePorts() {
 // endAll closes every session.
 func (r *Router) endAll(why *Refusal) {
 	for _, l := range r.sessions.all() {
-		l.end(why)
+		l.session.Close(why)
 	}
 }

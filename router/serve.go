@@ -75,13 +75,10 @@ func (d *desk) survive(c net.Conn, id uint32) {
 
 // serve is the life of one session.
 func (d *desk) serve(ctx context.Context, l *Listener, c *net.TCPConn, id uint32) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	here, err := d.open(ctx, l, c, id)
 	if here == nil {
 		return err
 	}
-	here.cancel = cancel
 	defer here.place.leave()
 	d.sessions.put(here)
 	return here.session.Serve(ctx)
@@ -166,7 +163,7 @@ func (d *desk) turnedAway(reason string, client netip.AddrPort, user string, err
 func (d *desk) inform(ctx context.Context, l Listener, c *net.TCPConn, id uint32) (ClientInfo, error) {
 	info := ClientInfo{
 		ID: id, Listener: l.Address, Mode: l.Mode, Client: addressOf(c), TLSMode: l.TLS,
-		Find: d.sessions.find, Counts: new(tally.Counts), Board: d.board,
+		Find: d.sessions.find, Counts: d.sessions.countsOf(id), Board: d.board,
 	}
 	if l.TLS != TLSOff {
 		info.TLS = d.front.config

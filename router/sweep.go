@@ -66,7 +66,7 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) {
 		switch {
 		case v.close != nil:
 			s.ended(v.reason)
-			l.end(v.close)
+			l.session.Close(v.close)
 		case v.kill:
 			s.ended(v.reason)
 			l.killed = killing{since: state.Since, at: now}

@@ -41,7 +41,7 @@ func hold(ctx context.Context, t *target, n int, used bool) (let func(), err err
 }
 
 // settle gives a proxy time to give memory back.
-const settle = 2 * time.Second
+const settle = 4 * time.Second
 
 // memory is what n idle sessions of a proxy take.
 func memory(ctx context.Context, t *target, n int) (Idle, error) {

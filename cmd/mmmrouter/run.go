@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -80,7 +81,13 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	if err != nil {
 		return err
 	}
-	r.Notify(daemon.Watchdog())
+	beat, logins := daemon.Watchdog(), crowd{}
+	r.Notify(func() {
+		beat()
+		if logins.passed(r.Accepted()) {
+			debug.FreeOSMemory()
+		}
+	})
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -104,7 +111,12 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	})
 	// Systemd does not believe it when a successor is the service by now.
 	context.AfterFunc(ctx, func() { daemon.Notify(daemon.Stopping) })
-	err = r.Run(ctx, announce)
+	err = r.Run(ctx, func() {
+		announce()
+		if err := giveBackPages(); err != nil {
+			log.Debug("the pages of the start are not given back", "err", err)
+		}
+	})
 	end()
 	listening.Wait()
 	return err

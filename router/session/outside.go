@@ -237,7 +237,7 @@ func (s *Session) Close(why *router.Refusal) {
 	defer s.mu.Unlock()
 	s.closing = why
 	s.cut()
-	_ = s.client.conn.SetReadDeadline(time.Unix(1, 0))
+	_ = s.client.conn.SetDeadline(time.Unix(1, 0))
 	if s.wake != nil {
 		s.wake()
 	}

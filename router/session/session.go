@@ -109,26 +109,32 @@ var errGoodbye = errors.New("goodbye")
 
 // Serve is the conversation.
 func (s *Session) Serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, s.wakeUp)
+	defer stop()
 	ctx, wake := context.WithCancel(ctx)
 	defer wake()
 	s.ctx = ctx
 	s.mu.Lock()
 	s.wake = wake
+	if s.closing != nil { // already
+		wake()
+	}
 	s.mu.Unlock()
 	s.all.serves(s)
 	defer s.all.served(s)
-	stop := context.AfterFunc(ctx, func() {
-		s.mu.Lock() // it becomes another one by TLS
-		defer s.mu.Unlock()
-		_ = s.client.conn.SetDeadline(time.Unix(1, 0))
-	})
-	defer stop()
 	defer s.hangUp()
 	if err := s.login(ctx); err != nil {
 		s.notIn(err)
 		return unlessGoodbye(err)
 	}
 	return unlessGoodbye(s.converse(ctx))
+}
+
+// wakeUp ends whatever the session waits for of its client.
+func (s *Session) wakeUp() {
+	s.mu.Lock() // the connection becomes another one by TLS
+	defer s.mu.Unlock()
+	_ = s.client.conn.SetDeadline(time.Unix(1, 0))
 }
 
 func (c *Conversations) serves(s *Session) {
