@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -128,5 +129,36 @@ func TestHostThatOnlyItsWatchTellsOfTheEndOfAReignKeepsStill(t *testing.T) {
 		if bids != etcd || claims != etcd || may == etcd {
 			t.Errorf("etcd answers %t: bids %t, claims %t, promises %t", etcd, bids, claims, may)
 		}
+	}
+}
+
+// TestHostWhoseReportIsOnItsWayKeepsItsAddresses: it has a new lease, after etcd had
+// let go of the old one, and has claimed again what it served all the time. That
+// nobody can read its report yet says nothing of it (R54).
+func TestHostWhoseReportIsOnItsWayKeepsItsAddresses(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(v *View)
+		leaves bool
+	}{
+		{"its report is on its way", func(*View) {}, false},
+		{"mysqld is down", func(v *View) { v.Probe.Up = false }, true},
+		{"an operator set it offline", func(v *View) {
+			v.Cluster.Intents = map[string]Entry[Intent]{"db2": {Rev: 120, Value: Intent{Want: WantOffline}}}
+		}, true},
+		{"its report is there, and says that mysqld is down", func(v *View) {
+			v.Cluster.Hosts[v.ID] = Entry[Report]{Rev: 120, Lease: v.Lease.ID, Value: Report{Name: "db2"}}
+		}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := healthyWorld()
+			v := w.view(w.hosts[1], w.cluster())
+			v.Cluster.Hosts = maps.Clone(v.Cluster.Hosts)
+			delete(v.Cluster.Hosts, v.ID)
+			tt.change(&v)
+			if a, leaves := decides(v, GiveUpVIP); leaves != tt.leaves {
+				t.Errorf("gives up: %t, want %t: %+v", leaves, tt.leaves, a)
+			}
+		})
 	}
 }

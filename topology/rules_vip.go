@@ -118,6 +118,8 @@ func (v *View) surplus() (netip.Addr, string) {
 			return vip, "the operator put it on " + pinned
 		case !known:
 			return vip, "the cluster file no longer has this VIP"
+		case state == HardOffline && v.Probe.Up && !v.reported():
+			continue // it only has a new lease, and its report is on its way
 		case state != Online && want[vip] != "":
 			return vip, fmt.Sprintf("this host is %s: %s", state, why)
 		case want[vip] != v.Self && want[vip] != "":
@@ -128,6 +130,13 @@ func (v *View) surplus() (netip.Addr, string) {
 		}
 	}
 	return netip.Addr{}, ""
+}
+
+// reported says whether this host's report stands in the view. It may lack after etcd
+// has let go of a lease, while the host has its addresses by the promises of all others.
+func (v *View) reported() bool {
+	_, ok := v.Cluster.Hosts[v.ID]
+	return ok
 }
 
 // unclaimed is a reader VIP that is free and assigned to this host.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,7 +84,7 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	r.Notify(func() {
 		beat()
 		if logins.passed(r.Accepted()) {
-			debug.FreeOSMemory()
+			giveBack(log)
 		}
 	})
 	ctx, stop := context.WithCancel(ctx)
@@ -113,9 +112,7 @@ func run(ctx context.Context, path string, log *slog.Logger, assemble assembler)
 	context.AfterFunc(ctx, func() { daemon.Notify(daemon.Stopping) })
 	err = r.Run(ctx, func() {
 		announce()
-		if err := giveBackPages(); err != nil {
-			log.Debug("the pages of the start are not given back", "err", err)
-		}
+		giveBack(log)
 	})
 	end()
 	listening.Wait()

@@ -29,25 +29,3 @@ func threadsOf(wanted, processors int) int {
 	}
 	return max(1, processors/2)
 }
-
-// crowd is for giving back what logins have left, once many have come and nobody comes
-// any more: the memory of a router is then that of its idle sessions.
-type crowd struct {
-	last uint64 // as many had come at the last look
-	done uint64 // as many at the last time that memory was given back
-}
-
-// crowded is how many logins leave enough to collect.
-const crowded = 100
-
-// passed says, from the number of connections that have come so far, whether a crowd
-// has come since it last said so and nobody since the last look.
-func (c *crowd) passed(come uint64) bool {
-	calm := come == c.last
-	c.last = come
-	if !calm || come-c.done < crowded {
-		return false
-	}
-	c.done = come
-	return true
-}

@@ -11,19 +11,3 @@ func TestThreadsAreHalfOfTheProcessorsUnlessTheFileSaysHowMany(t *testing.T) {
 		}
 	}
 }
-
-func TestMemoryIsGivenBackOnceWhenACrowdHasCome(t *testing.T) {
-	var c crowd
-	for i, look := range []struct {
-		come uint64
-		want bool
-	}{
-		{0, false}, {99, false}, {99, false}, // too few
-		{150, false}, {1000, false}, {1000, true}, {1000, false}, // calm, once
-		{1010, false}, {1010, false}, {1100, false}, {1100, true},
-	} {
-		if got := c.passed(look.come); got != look.want {
-			t.Errorf("look %d, %d have come: %t, want %t", i+1, look.come, got, look.want)
-		}
-	}
-}

@@ -5,11 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
+
+// giveBack gives the kernel what this process does not need while it is at rest: what
+// is left of logins in the heap, and the pages of the program that are not used now.
+func giveBack(log *slog.Logger) {
+	debug.FreeOSMemory()
+	if err := giveBackPages(); err != nil {
+		log.Debug("pages of the program are not given back", "err", err)
+	}
+}
+
+// crowd is for giving back what logins have left, once many have come and nobody comes
+// any more: the memory of a router is then that of its idle sessions.
+type crowd struct {
+	last uint64 // as many had come at the last look
+	done uint64 // as many at the last time that memory was given back
+}
+
+// crowded is how many logins leave enough to collect.
+const crowded = 100
+
+// passed says, from the number of connections that have come so far, whether a crowd
+// has come since it last said so and nobody since the last look.
+func (c *crowd) passed(come uint64) bool {
+	calm := come == c.last
+	c.last = come
+	if !calm || come-c.done < crowded {
+		return false
+	}
+	c.done = come
+	return true
+}
 
 // region is a part of this process's memory.
 type region struct {
@@ -20,7 +53,7 @@ type region struct {
 }
 
 // giveBackPages makes the kernel forget which pages of the program this process has
-// touched. Most were touched by its start alone, and stay counted as its memory for as
+// touched. Most were touched by its start or by logins, and stay counted as its memory for as
 // long as it runs: half of all that a router with a thousand idle clients takes. What
 // is used again costs a page fault, out of the page cache, for the sixteen pages
 // around it. It touches only what is the file's, byte for byte, and that nobody can write.
