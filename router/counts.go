@@ -31,7 +31,7 @@ func newCounts() *counts {
 	for _, reason := range []string{reasonCrowd, reasonProxy, reasonPerUser, reasonConnections, reasonGone} {
 		c.refusals[reason] = 0
 	}
-	for _, reason := range []string{reasonLogin, reasonIdle, reasonQuery, reasonGone, reasonKill, reasonPanic} {
+	for _, reason := range []string{reasonLogin, reasonIdle, reasonQuery, reasonGone, reasonLeft, reasonKill, reasonPanic} {
 		c.endings[reason] = 0
 	}
 	return c

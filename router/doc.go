@@ -10,7 +10,8 @@
 // One client, followed through the files: listen.go accepts its connection; serve.go lets
 // proxyproto say where it comes from; registry.go gives it an id; the Conversation
 // greets it and asks gate.go for a place when it knows the user; sweep.go ends it
-// when it is idle for too long or its client is gone; drain.go when the router ends.
+// when it is idle for too long or its client is gone, stranded.go when the address has left by
+// which the client came; drain.go when the router ends.
 //
 // Goroutines, all started by Run and waited for there:
 //

@@ -14,8 +14,10 @@ import (
 	"github.com/mmm-ha/mmm/router/tally"
 )
 
-// keepAlive finds clients that went away without a word within a minute.
+// keepAlive finds clients that went away without a word within keptAlive.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+
+const keptAlive = time.Minute
 
 // listen binds an address so that another router of this host may bind it too: a
 // new one starts before the old one ends.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"syscall"
@@ -17,6 +18,7 @@ type live struct {
 	info    ClientInfo
 	session Session
 	raw     syscall.RawConn // of the client's connection, for the sweeper
+	at      netip.Addr      // by which the client came
 	began   time.Time
 	place   place
 

@@ -86,7 +86,7 @@ func New(opt Options) (*Router, error) {
 		limits: limits, front: front, counts: r.counts, board: r.board, rare: r.rare,
 	}
 	r.sweeper = &sweeper{
-		sessions: r.sessions, limits: limits, places: make(chan struct{}, killsAtOnce), ended: r.counts.ended, beat: func() {},
+		sessions: r.sessions, limits: limits, places: make(chan struct{}, killsAtOnce), standing: standing, ended: r.counts.ended, beat: func() {},
 		failed: func(l *live, err error) {
 			if unsaid, due := r.rare.Due("kill"); due {
 				r.log.Warn("cannot kill a statement on its server: it goes on there", "session", l.info.ID, "err", err, "unsaid", unsaid)

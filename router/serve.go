@@ -96,7 +96,7 @@ func (d *desk) open(ctx context.Context, l *Listener, c *net.TCPConn, id uint32)
 		refuse(c, &Refusal{1156, "08S01", "Got packets out of order: " + err.Error()})
 		return nil, err
 	}
-	here := &live{raw: rawOf(c), began: time.Now(), place: place{desk: d, client: info.Client}}
+	here := &live{raw: rawOf(c), at: reachedAt(c), began: time.Now(), place: place{desk: d, client: info.Client}}
 	info.Admit = here.place.enter
 	here.info, here.session = info, d.conversation.Open(c, info)
 	return here, nil

@@ -187,12 +187,19 @@ func small(change func(*Config)) Config {
 
 func run(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
+	return runWith(t, change, func(*Router) {})
+}
+
+// runWith is run with a router that is changed before it begins.
+func runWith(t *testing.T, change func(*Config), prepare func(*Router)) *rig {
+	t.Helper()
 	r := &rig{t: t, talks: &standIn{}, said: &notes{}, ended: make(chan error, 1)}
 	var err error
 	r.Router, err = New(Options{Config: small(change), Log: slog.New(slog.NewTextHandler(r.said, nil)), Conversation: r.talks})
 	if err != nil {
 		t.Fatal(err)
 	}
+	prepare(r.Router)
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop
 	go func() { r.ended <- r.Run(ctx, func() {}) }()

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -36,6 +37,8 @@ type sweeper struct {
 	turned   atomic.Int64 // unix nanoseconds of the last turn, for /healthz
 	kills    sync.WaitGroup
 	places   chan struct{}
+	standing func() ([]netip.Addr, error) // on this machine
+	address  addresses
 	beat     func()              // feeds the watchdog of systemd
 	ended    func(reason string) // counts
 	failed   func(l *live, err error)
@@ -60,9 +63,19 @@ func (s *sweeper) run(ctx context.Context) error {
 
 func (s *sweeper) sweep(ctx context.Context, now time.Time) {
 	limits := s.limits()
+	if on, err := s.standing(); err == nil { // without an answer nothing is known to have changed
+		s.address.look(now, on)
+	}
 	for _, l := range s.sessions.all() {
 		state := l.session.State()
-		v := judge(state, l.began, l.killed, state.Phase.busy() && gone(l.raw), limits, now)
+		lost := ""
+		switch {
+		case s.address.gone(now, l.at):
+			lost = reasonLeft
+		case state.Phase.busy() && gone(l.raw):
+			lost = reasonGone
+		}
+		v := judge(state, l.began, l.killed, lost, limits, now)
 		switch {
 		case v.close != nil:
 			s.ended(v.reason)
@@ -111,22 +124,26 @@ const (
 	reasonIdle  = "idle_time"
 	reasonQuery = "query_time"
 	reasonGone  = "client_gone"
+	reasonLeft  = "address_left"
 	reasonKill  = "kill_time"
 	reasonPanic = "panic" // of a session; not the sweeper's, but an end like these
 )
 
-// judge looks at one session. It is pure.
-func judge(s State, began time.Time, killed killing, gone bool, l Limits, now time.Time) verdict {
+// lostWords say to a client that cannot hear it, and to the log, how it was lost.
+var lostWords = map[string]string{reasonGone: "the client is gone", reasonLeft: "the address by which the client came has left this machine"}
+
+// judge looks at one session. lost is the reason for which nobody waits for it any
+// more, if so. It is pure.
+func judge(s State, began time.Time, killed killing, lost string, l Limits, now time.Time) verdict {
 	lasted := now.Sub(s.Since)
 	wasKilled := killed.since.Equal(s.Since) && !killed.at.IsZero()
+	if lost != "" && s.Phase != Running {
+		return verdict{close: closedFor(lostWords[lost]), reason: lost}
+	}
 	switch s.Phase {
 	case LoggingIn:
 		if now.Sub(began)-s.Waited > l.LoginTime.D() {
 			return verdict{close: closedFor("the login took longer than " + l.LoginTime.String() + " (limits.loginTime)"), reason: reasonLogin}
-		}
-	case Waiting, Held:
-		if gone {
-			return verdict{close: closedFor("the client is gone"), reason: reasonGone}
 		}
 	case Idle:
 		if l.Idle > 0 && lasted > l.Idle.D() {
@@ -137,8 +154,8 @@ func judge(s State, began time.Time, killed killing, gone bool, l Limits, now ti
 		case wasKilled && now.Sub(killed.at) > killGrace:
 			return verdict{close: closedFor("its statement did not end when it was killed"), reason: reasonKill}
 		case wasKilled:
-		case gone:
-			return verdict{kill: true, reason: reasonGone}
+		case lost != "":
+			return verdict{kill: true, reason: lost}
 		case l.Query > 0 && lasted > l.Query.D():
 			return verdict{kill: true, reason: reasonQuery}
 		}

@@ -20,7 +20,7 @@ func TestTheSweeperJudges(t *testing.T) {
 		state  State
 		began  time.Time
 		killed killing
-		gone   bool
+		lost   string
 		limits Limits
 		close  bool
 		kill   bool
@@ -30,23 +30,26 @@ func TestTheSweeperJudges(t *testing.T) {
 		{name: "logs in for too long, step by step", state: State{Phase: LoggingIn, Since: ago(1)}, began: ago(11), limits: l, close: true, reason: reasonLogin},
 		{name: "had to wait before", state: State{Phase: LoggingIn, Since: ago(1), Waited: 5 * time.Second}, began: ago(14), limits: l},
 		{name: "waits for a place", state: State{Phase: Waiting, Since: ago(500)}, began: ago(500), limits: l},
-		{name: "waits and is gone", state: State{Phase: Waiting, Since: ago(1)}, began: ago(1), gone: true, limits: l, close: true, reason: reasonGone},
+		{name: "waits and is gone", state: State{Phase: Waiting, Since: ago(1)}, began: ago(1), lost: reasonGone, limits: l, close: true, reason: reasonGone},
 		{name: "idle", state: State{Phase: Idle, Since: ago(60)}, began: ago(600), limits: l},
 		{name: "idle for too long", state: State{Phase: Idle, Since: ago(61)}, began: ago(600), limits: l, close: true, reason: reasonIdle},
 		{name: "idle, no limit", state: State{Phase: Idle, Since: ago(1e6)}, began: ago(1e6), limits: free},
 		{name: "runs", state: State{Phase: Running, Since: ago(30)}, began: ago(600), limits: l},
 		{name: "runs for too long", state: State{Phase: Running, Since: ago(31)}, began: ago(600), limits: l, kill: true, reason: reasonQuery},
 		{name: "runs for long, no limit", state: State{Phase: Running, Since: ago(1e6)}, began: ago(1e6), limits: free},
-		{name: "runs and is gone", state: State{Phase: Running, Since: ago(1)}, began: ago(600), gone: true, limits: l, kill: true, reason: reasonGone},
-		{name: "was killed a moment ago", state: State{Phase: Running, Since: ago(40)}, began: ago(600), killed: killing{ago(40), ago(9)}, gone: true, limits: l},
+		{name: "runs and is gone", state: State{Phase: Running, Since: ago(1)}, began: ago(600), lost: reasonGone, limits: l, kill: true, reason: reasonGone},
+		{name: "was killed a moment ago", state: State{Phase: Running, Since: ago(40)}, began: ago(600), killed: killing{ago(40), ago(9)}, lost: reasonGone, limits: l},
 		{name: "was killed and does not end", state: State{Phase: Running, Since: ago(50)}, began: ago(600), killed: killing{ago(50), ago(11)}, limits: l, close: true, reason: reasonKill},
 		{name: "the one before was killed", state: State{Phase: Running, Since: ago(1)}, began: ago(600), killed: killing{ago(50), ago(11)}, limits: l},
 		{name: "held", state: State{Phase: Held, Since: ago(500)}, began: ago(600), limits: l},
-		{name: "held and gone", state: State{Phase: Held, Since: ago(5)}, began: ago(600), gone: true, limits: l, close: true, reason: reasonGone},
+		{name: "held and gone", state: State{Phase: Held, Since: ago(5)}, began: ago(600), lost: reasonGone, limits: l, close: true, reason: reasonGone},
+		{name: "idle at an address that has left", state: State{Phase: Idle, Since: ago(1)}, began: ago(600), lost: reasonLeft, limits: l, close: true, reason: reasonLeft},
+		{name: "runs at an address that has left", state: State{Phase: Running, Since: ago(1)}, began: ago(600), lost: reasonLeft, limits: l, kill: true, reason: reasonLeft},
+		{name: "logs in at an address that has left", state: State{Phase: LoggingIn, Since: ago(1)}, began: ago(1), lost: reasonLeft, limits: l, close: true, reason: reasonLeft},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := judge(tt.state, tt.began, tt.killed, tt.gone, tt.limits, now)
+			v := judge(tt.state, tt.began, tt.killed, tt.lost, tt.limits, now)
 			if (v.close != nil) != tt.close || v.kill != tt.kill || v.reason != tt.reason {
 				t.Errorf("%+v", v)
 			}

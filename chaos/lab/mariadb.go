@@ -66,6 +66,9 @@ extra_port = {{.ReplicationPort}}
 extra_max_connections = 30
 max_connections = 200
 skip_name_resolve = 1
+tcp_keepalive_time = 5
+tcp_keepalive_interval = 1
+tcp_keepalive_probes = 5
 server_id = {{.ServerID}}
 report_host = {{.Address}}
 
