@@ -149,6 +149,7 @@ func judge(s State, began time.Time, killed killing, lost string, l Limits, now 
 		if l.Idle > 0 && lasted > l.Idle.D() {
 			return verdict{close: closedFor(fmt.Sprintf("nothing was asked for %s (limits.idle)", l.Idle)), reason: reasonIdle}
 		}
+	case Waiting, Held: // for the gate and for a writer, which have limits of their own
 	case Running:
 		switch {
 		case wasKilled && now.Sub(killed.at) > killGrace:

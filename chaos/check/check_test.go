@@ -153,6 +153,15 @@ var bad = []struct {
 	{"failovers", "the writer changed 1 times, at most 0", func(h *history.History) { h.Faults[0].Failovers = 0 }},
 	{"failovers", "became writer at 1.050s before any fault", func(h *history.History) { h.Faults[0].Begin = 2000 * ms }},
 	{"gaps", "no write was acknowledged", func(h *history.History) { h.Faults[0].GapLimit = time.Second }},
+	{"gaps", "no write of the routers' clients", func(h *history.History) {
+		for _, o := range h.Ops {
+			if o.Do == history.Insert {
+				o.Route = "router"
+				h.Ops = append(h.Ops, o)
+			}
+		}
+		h.Faults[0].RoutedLimit = time.Second
+	}},
 	{"gaps", "VIP W was silent", func(h *history.History) { h.Faults[0].VIPLimit = 100 * time.Millisecond }},
 }
 
@@ -229,6 +238,40 @@ func TestRunThatProvesNothingIsInvalid(t *testing.T) {
 		spoil(h)
 		if got := strings.Join(Invalid(h, All(h)), "\n"); !strings.Contains(got, says) {
 			t.Errorf("it is invalid because of %q, not because of %q", got, says)
+		}
+	}
+}
+
+// A promise about time is not violated by a machine on which nothing runs; one about
+// data is.
+func TestMachineThatIsTooSlowDecidesNothingAboutTime(t *testing.T) {
+	within := map[string]history.Time{"settled": 1700, "failovers": 1050, "gaps": 1100, "no write": 2000}
+	for _, c := range bad {
+		when, timed := within[c.checker]
+		if strings.HasPrefix(c.says, "no write") {
+			when = within["no write"]
+		}
+		for _, stall := range []struct {
+			at      history.Time
+			by      time.Duration
+			excuses bool
+		}{
+			{at: when, by: 60 * time.Millisecond, excuses: timed},
+			{at: when, by: 35 * time.Millisecond}, // of a lease of 400 ms
+			{at: 10, by: 60 * time.Millisecond},   // long before
+		} {
+			h := good()
+			h.Run.TTL = 400 * time.Millisecond
+			h.Stalls = []history.Stall{{T: stall.at * ms, By: stall.by}}
+			c.spoil(h)
+			for _, v := range All(h) {
+				if v.Name != c.checker {
+					continue
+				}
+				if undecided := strings.Contains(strings.Join(v.Undecided, " "), c.says); undecided != stall.excuses || v.Count() == 0 && !undecided {
+					t.Errorf("%s, %v late at %d ms: violations %q, undecided %q", c.says, stall.by, stall.at, v.Violations, v.Undecided)
+				}
+			}
 		}
 	}
 }

@@ -15,7 +15,7 @@ func settled(h *history.History) Finding {
 		f.Checked++
 		for _, fault := range s.faults {
 			if fault.Unsettled != "" {
-				f.violate("after %s at %s: %s", s, at(h, s.from), fault.Unsettled)
+				f.late(h, fault.Healed, fault.Settled, "after %s at %s: %s", s, at(h, s.from), fault.Unsettled)
 				break
 			}
 		}
@@ -57,6 +57,7 @@ func failovers(h *history.History) Finding {
 	var f Finding
 	all := strikes(h)
 	counts := make([]int, len(all))
+	last := make([]history.Time, len(all)) // change of the writer
 	for i, r := range Reigns(h) {
 		if i == 0 {
 			continue
@@ -64,53 +65,67 @@ func failovers(h *history.History) Finding {
 		f.Checked++
 		n := sort.Search(len(all), func(i int) bool { return all[i].from > r.From }) - 1
 		if n < 0 {
-			f.violate("%s became writer at %s before any fault", r.Writer, at(h, r.From))
+			f.late(h, r.From.Add(-noticed(h)), r.From, "%s became writer at %s before any fault", r.Writer, at(h, r.From))
 			continue
 		}
 		counts[n]++
+		last[n] = r.From
 	}
 	for i, s := range all {
 		if counts[i] > s.failovers {
-			f.violate("%s at %s: the writer changed %d times, at most %d are right", s, at(h, s.from), counts[i], s.failovers)
+			f.late(h, s.from.Add(-noticed(h)), last[i], "%s at %s: the writer changed %d times, at most %d are right", s, at(h, s.from), counts[i], s.failovers)
 		}
 	}
 	return f
 }
+
+// noticed is how long before a change of the writer its cause may lie: a lease that
+// was not renewed, and the election.
+func noticed(h *history.History) time.Duration { return 2 * h.Run.TTL }
 
 // Gap is what a fault cost.
 type Gap struct {
 	Fault  history.Fault
 	Write  time.Duration // longest time without an acknowledged write of any client, from the fault to the next strike
 	From   history.Time  // where that gap begins
+	Routed time.Duration // likewise of the clients of routers
+	Since  history.Time  // likewise
 	VIP    time.Duration // longest silence of a VIP
 	Silent string        // which
+	Quiet  history.Time  // where that begins
 }
 
 // Gaps measures every fault. Faults of one strike share their window.
 func Gaps(h *history.History) []Gap {
-	acks := Acknowledged(h)
+	acks, routed := Acknowledged(h), acknowledged(h, "router")
 	answers := answered(h)
 	var out []Gap
 	for _, s := range strikes(h) {
 		write, from := longest(acks, s.from, s.to)
-		silence, silent := time.Duration(0), ""
+		g := Gap{Write: write, From: from}
+		if len(routed) > 0 {
+			g.Routed, g.Since = longest(routed, s.from, s.to)
+		}
 		for vip, times := range answers {
-			if d, _ := longest(times, s.from, s.to); d > silence {
-				silence, silent = d, vip
+			if d, since := longest(times, s.from, s.to); d > g.VIP {
+				g.VIP, g.Quiet, g.Silent = d, since, vip
 			}
 		}
 		for _, f := range s.faults {
-			out = append(out, Gap{f, write, from, silence, silent})
+			g.Fault = f
+			out = append(out, g)
 		}
 	}
 	return out
 }
 
 // Acknowledged are the times of all acknowledgements through the writer VIP.
-func Acknowledged(h *history.History) []history.Time {
+func Acknowledged(h *history.History) []history.Time { return acknowledged(h, "writer") }
+
+func acknowledged(h *history.History, route string) []history.Time {
 	var acks []history.Time
 	for _, o := range h.Ops {
-		if o.Outcome == history.OK && o.Route == "writer" && (o.Do == history.Insert || o.Do == history.Transfer) {
+		if o.Outcome == history.OK && o.Route == route && (o.Do == history.Insert || o.Do == history.Transfer) {
 			acks = append(acks, o.Return)
 		}
 	}
@@ -163,10 +178,13 @@ func gaps(h *history.History) Finding {
 		f.Checked++
 		what := fmt.Sprintf("%s on %s at %s", g.Fault.Class, g.Fault.Host, at(h, g.Fault.Begin))
 		if limit := g.Fault.GapLimit; limit > 0 && g.Write > limit {
-			f.violate("%s: no write was acknowledged for %v, at most %v is right", what, g.Write.Round(time.Millisecond), limit)
+			f.late(h, g.From, g.From.Add(g.Write), "%s: no write was acknowledged for %v, at most %v is right", what, g.Write.Round(time.Millisecond), limit)
+		}
+		if limit := g.Fault.RoutedLimit; limit > 0 && g.Routed > limit {
+			f.late(h, g.Since, g.Since.Add(g.Routed), "%s: no write of the routers' clients was acknowledged for %v, at most %v is right", what, g.Routed.Round(time.Millisecond), limit)
 		}
 		if limit := g.Fault.VIPLimit; limit > 0 && g.VIP > limit {
-			f.violate("%s: VIP %s was silent for %v, at most %v is right", what, g.Silent, g.VIP.Round(time.Millisecond), limit)
+			f.late(h, g.Quiet, g.Quiet.Add(g.VIP), "%s: VIP %s was silent for %v, at most %v is right", what, g.Silent, g.VIP.Round(time.Millisecond), limit)
 		}
 	}
 	return f

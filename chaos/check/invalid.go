@@ -35,7 +35,7 @@ func Invalid(h *history.History, verdicts []Verdict) []string {
 			calm -= g.Write
 		}
 	}
-	acked := len(Acknowledged(h))
+	acked := len(Acknowledged(h)) + len(acknowledged(h, "router"))
 	if rate := float64(acked) / max(calm.Seconds(), 1); rate < h.Run.MinRate || acked == 0 {
 		why = append(why, fmt.Sprintf("traffic was thin: %d acknowledged writes, %.1f a second; at least %.1f are needed", acked, rate, h.Run.MinRate))
 	}

@@ -22,6 +22,7 @@ type line struct {
 	Op      *Op      `json:"op,omitempty"`
 	Address *Address `json:"address,omitempty"`
 	ARP     *ARP     `json:"arp,omitempty"`
+	Stall   *Stall   `json:"stall,omitempty"`
 	State   *State   `json:"state,omitempty"`
 	Fault   *Fault   `json:"fault,omitempty"`
 	Final   *Final   `json:"final,omitempty"`
@@ -60,6 +61,9 @@ func (r *Recorder) Address(a Address) { r.add(line{Address: &a}) }
 
 // ARP records a question for a VIP and its answers.
 func (r *Recorder) ARP(a ARP) { r.add(line{ARP: &a}) }
+
+// Stall records that the machine was too busy.
+func (r *Recorder) Stall(s Stall) { r.add(line{Stall: &s}) }
 
 // State records what stands in etcd.
 func (r *Recorder) State(s State) { r.add(line{State: &s}) }
@@ -139,6 +143,8 @@ func (h *History) take(l line) {
 		h.Addresses = append(h.Addresses, *l.Address)
 	case l.ARP != nil:
 		h.ARPs = append(h.ARPs, *l.ARP)
+	case l.Stall != nil:
+		h.Stalls = append(h.Stalls, *l.Stall)
 	case l.State != nil:
 		h.States = append(h.States, *l.State)
 	case l.Fault != nil:

@@ -14,6 +14,7 @@ func TestWhatIsRecordedIsLoaded(t *testing.T) {
 		Run:       Run{Seed: 7, Replay: "again", TTL: time.Second, Hosts: []Host{{Name: "db1", Server: 161}, {Name: "client"}}},
 		Ops:       []Op{{Client: "c1", ID: 1, Do: Insert, Route: "writer", Call: 1, Return: 2, Outcome: OK}},
 		Addresses: []Address{{T: 3, Host: "db1", Addr: "192.0.2.113", Gone: true}},
+		Stalls:    []Stall{{T: 6, By: 7}},
 		ARPs:      []ARP{{Call: 4, Return: 5, VIP: "192.0.2.113", Hosts: []string{"db1"}}},
 		States:    []State{{T: 6, Epoch: 9, Writer: "db1", Claims: map[string]string{"192.0.2.111": "db2"}}},
 		Faults:    []Fault{{ID: 1, Class: "kill", Settled: 8}},
@@ -34,6 +35,7 @@ func TestWhatIsRecordedIsLoaded(t *testing.T) {
 	one.Op(want.Ops[0])
 	one.Address(want.Addresses[0])
 	one.ARP(want.ARPs[0])
+	one.Stall(want.Stalls[0])
 	one.State(want.States[0])
 	two.Fault(Fault{ID: 1, Class: "kill"}) // the later record takes its place
 	two.Fault(want.Faults[0])

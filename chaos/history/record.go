@@ -71,6 +71,13 @@ type ARP struct {
 	Hosts  []string `json:"hosts,omitempty"`
 }
 
+// Stall is a moment in which a program that does nothing but wake up regularly woke up
+// late: the machine was too busy for everybody.
+type Stall struct {
+	T  Time          `json:"t"`  // when it woke up
+	By time.Duration `json:"by"` // how late
+}
+
 // State is what stood in etcd from a moment on.
 type State struct {
 	T      Time              `json:"t"`
@@ -105,9 +112,12 @@ type Fault struct {
 	Unsettled string `json:"unsettled,omitempty"` // what was still missing when patience ended
 
 	// What the class of the fault allows.
-	Failovers int           `json:"failovers"`          // changes of the writer, at most
-	GapLimit  time.Duration `json:"gapLimit,omitempty"` // without an acknowledged write; 0: no limit
-	VIPLimit  time.Duration `json:"vipLimit,omitempty"` // a VIP that nobody answers; 0: no limit
+	Failovers int `json:"failovers"` // changes of the writer, at most
+	// Without an acknowledged write through the writer VIP, or that of the routers; a
+	// VIP that nobody answers. 0: no limit.
+	GapLimit    time.Duration `json:"gapLimit,omitempty"`
+	RoutedLimit time.Duration `json:"routedLimit,omitempty"`
+	VIPLimit    time.Duration `json:"vipLimit,omitempty"`
 }
 
 // Final is one server at the end, after everything settled.
@@ -177,6 +187,7 @@ type History struct {
 	Ops       []Op
 	Addresses []Address
 	ARPs      []ARP
+	Stalls    []Stall
 	States    []State
 	Faults    []Fault
 	Finals    []Final

@@ -66,7 +66,7 @@ func (s *site) clients(seed uint64, began time.Time) ([]*client, error) {
 	var all []*client
 	add := func(n int, name, route string, vip netip.Addr, every time.Duration, work func(*client, context.Context) history.Op) {
 		for i := range n {
-			c := &client{name: fmt.Sprintf("%s%d", name, i+1), route: route, every: every, limit: opTime, work: work, began: began}
+			c := &client{name: fmt.Sprintf("%s%d", name, i+1), route: route, every: s.pace(every), limit: opTime, work: work, began: began}
 			if route == routerRoute {
 				c.limit = routerTime
 			}
@@ -89,11 +89,20 @@ func (s *site) clients(seed uint64, began time.Time) ([]*client, error) {
 	}
 	if len(routers(s.bed)) > 0 {
 		add(2, "r-insert", routerRoute, routerVIP, 20*time.Millisecond, (*client).insert)
-		add(2, "r-transfer", routerRoute, routerVIP, 50*time.Millisecond, (*client).transfer)
-		add(2, "r-own", routerRoute, routerVIP, 20*time.Millisecond, (*client).ownRow)
-		add(1, "r-total", routerRoute, routerVIP, 100*time.Millisecond, (*client).total)
+		add(1, "r-transfer", routerRoute, routerVIP, 50*time.Millisecond, (*client).transfer)
+		add(2, "r-own", routerRoute, routerVIP, 10*time.Millisecond, (*client).ownRow)
+		add(1, "r-total", routerRoute, routerVIP, 50*time.Millisecond, (*client).total)
 	}
 	return all, err
+}
+
+// pace is the time between two operations: twice what it is without routers, so that
+// two cores carry both kinds of clients, the routers and the servers.
+func (s *site) pace(every time.Duration) time.Duration {
+	if len(routers(s.bed)) > 0 {
+		return 2 * every
+	}
+	return every
 }
 
 const writerRoute = "writer"

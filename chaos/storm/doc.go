@@ -13,5 +13,6 @@
 //
 // Goroutines, all owned by Run, which waits for them: one per client, one per
 // database host for direct probes, one per host for its addresses, one that asks
-// the network for the VIPs, two for what stands in etcd.
+// the network for the VIPs, two for what stands in etcd, one that looks how late
+// it wakes up.
 package storm

@@ -49,6 +49,9 @@ func (s sight) takes(t topology.Timing) time.Duration {
 func (c class) limits(t topology.Timing, hits, leads bool) (writes, vips time.Duration) {
 	vips = c.seen.takes(t) + second
 	writes = vips
+	if c.family == routerFamily { // nobody but clients of routers may notice
+		return second, vips
+	}
 	if !hits && c.anyway == 0 && c.seen != unseen && c.seen != atOnce {
 		writes = t.TTL.D() + second
 	}
@@ -56,6 +59,13 @@ func (c class) limits(t topology.Timing, hits, leads bool) (writes, vips time.Du
 		writes, vips = max(writes, vips)+t.TTL.D()+second, vips+t.TTL.D()+second
 	}
 	return writes, vips
+}
+
+// routed are the limits of the clients of routers. What was under way with a server or
+// a router that is silent ends with the patience of its client. A new connection whose
+// first packet is lost asks again after a second.
+func routed(writes, vips time.Duration) time.Duration {
+	return max(writes, vips) + routerTime + second
 }
 
 // failovers is how often the writer may change. second: the fault came on top of
@@ -78,6 +88,7 @@ func (k *strikes) allow(r *running, second, leads bool) {
 	if !second {
 		writes, vips := r.class.limits(timing, hits, leads)
 		r.record.GapLimit, r.record.VIPLimit = writes+k.slack, vips+k.slack
+		r.record.RoutedLimit = routed(writes, vips) + k.slack
 	}
 }
 
@@ -95,6 +106,7 @@ func (k *strikes) extend(r *running) {
 	on := r.record.Healed.Sub(r.record.Begin) + r.class.after
 	if r.class.stalls && (r.hitsWriter() || r.class.anyway > 0) {
 		r.record.GapLimit += on
+		r.record.RoutedLimit += on
 	}
 	if r.class.mutes {
 		r.record.VIPLimit += on

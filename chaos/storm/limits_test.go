@@ -11,11 +11,12 @@ import (
 
 func named(t *testing.T, name string) class {
 	t.Helper()
-	i := slices.IndexFunc(classes, func(c class) bool { return c.Name == name })
+	all := classesFor(true)
+	i := slices.IndexFunc(all, func(c class) bool { return c.Name == name })
 	if i < 0 {
 		t.Fatalf("no class %s", name)
 	}
-	return classes[i]
+	return all[i]
 }
 
 func fast() topology.Timing {
@@ -50,6 +51,9 @@ func TestLimitsFollowFromTheTimings(t *testing.T) {
 		{"switchover", false, false, ms(2000), ms(2000), 1},
 		{"disk-readonly", true, false, ms(6000), ms(6000), 2},
 		{"disk-stall", false, false, ms(2000), ms(6000), 0},
+		{"router-kill", false, false, ms(1000), ms(1000), 0},
+		{"router-freeze", false, false, ms(1000), ms(3000), 0},
+		{"router-cable", false, true, ms(1000), ms(3000), 0},
 	} {
 		class := named(t, c.class)
 		writes, vip := class.limits(fast(), c.hits, c.leads)

@@ -36,15 +36,15 @@ const routerFamily = "router"
 // routerClasses are the faults of routers. None may move the writer.
 var routerClasses = []class{
 	{Name: "router-kill", Says: "mmmrouter killed, started again later", family: routerFamily, on: []place{onRouter, onRouter, onOtherRouter},
-		hold: span(0.3, 4), do: killRouter, undo: startRouter, bites: noRouter, ends: routerRuns},
+		hold: span(0.3, 4), do: killRouter, undo: startRouter, bites: noRouter, ends: routerRuns, seen: atOnce},
 	{Name: "router-freeze", Says: "mmmrouter stopped (SIGSTOP) and continued", family: routerFamily, on: []place{onRouter, onRouter, onOtherRouter},
-		hold: span(0.2, 5), do: freezeRouter, undo: thawRouter, bites: frozenRouter, ends: routerRuns},
+		hold: span(0.2, 5), do: freezeRouter, undo: thawRouter, bites: frozenRouter, ends: routerRuns, seen: byLease},
 	{Name: "router-cable", Says: "network cable of a router's machine pulled and plugged", family: routerFamily, on: []place{onRouter, onOtherRouter},
-		hold: span(0.3, 4), do: unplug, undo: plug, bites: gone, ends: onWireAgain},
+		hold: span(0.3, 4), do: unplug, undo: plug, bites: gone, ends: onWireAgain, seen: byLease},
 	{Name: "router-agent-kill", Says: "agent beside a router killed, started again later", family: routerFamily, on: []place{onRouter, onOtherRouter},
-		hold: span(0.3, 4), do: killAgent, undo: startAgent, bites: noAgent, ends: agentRuns},
+		hold: span(0.3, 4), do: killAgent, undo: startAgent, bites: noAgent, ends: agentRuns, seen: byLease},
 	{Name: "router-agent-freeze", Says: "agent beside a router stopped (SIGSTOP) and continued", family: routerFamily, on: []place{onRouter, onOtherRouter},
-		hold: span(0.2, 5), do: freezeAgent, undo: thawAgent, bites: frozenAgent, ends: agentRuns},
+		hold: span(0.2, 5), do: freezeAgent, undo: thawAgent, bites: frozenAgent, ends: agentRuns, seen: byLease},
 }
 
 // classesFor are all faults that a bed can have.

@@ -110,6 +110,7 @@ func (r *run) record(ctx context.Context) {
 	work, stopClients := context.WithCancel(watch)
 	r.stopWatch, r.stopClients = stopWatch, stopClients
 	began := time.Now()
+	r.start(&r.watchDone, "pulse", func(out *history.Recorder) error { return pulse(watch, out) })
 	r.start(&r.watchDone, "etcd", func(out *history.Recorder) error { return r.watchEtcd(watch, out) })
 	r.start(&r.watchDone, "addresses", func(out *history.Recorder) error { return r.watchAddresses(watch, out) })
 	r.start(&r.watchDone, "arp", func(out *history.Recorder) error { return r.askForVIPs(watch, out) })

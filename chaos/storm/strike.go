@@ -191,7 +191,7 @@ func (k *strikes) settle(ctx context.Context, all []*running) error {
 	for _, r := range all {
 		r.record.Settled = now
 		if len(all) > 1 {
-			r.record.GapLimit, r.record.VIPLimit = 0, 0
+			r.record.GapLimit, r.record.RoutedLimit, r.record.VIPLimit = 0, 0, 0
 		}
 		if err != nil {
 			r.record.Unsettled = fmt.Sprintf("not whole after %v: %s", limit, err)

@@ -117,6 +117,25 @@ func (s *site) askForVIPs(ctx context.Context, out *history.Recorder) error {
 	return nil
 }
 
+// A beat is a sleep of a program that does nothing else. How late it ends says how busy
+// the machine is for everybody; what is worth a record is a matter of the checkers.
+const (
+	beat     = 20 * time.Millisecond
+	lateBeat = 50 * time.Millisecond
+)
+
+// pulse records when the machine was too busy.
+func pulse(ctx context.Context, out *history.Recorder) error {
+	for before := history.Now(); rest(ctx, beat) == nil; {
+		now := history.Now()
+		if by := now.Sub(before) - beat; by > lateBeat {
+			out.Stall(history.Stall{T: now, By: by})
+		}
+		before = now
+	}
+	return nil
+}
+
 func record(out *history.Recorder, call history.Time, vips []netip.Addr, answers map[netip.Addr][]string) {
 	now := history.Now()
 	for _, vip := range vips {
