@@ -114,10 +114,10 @@ func (a *Agent) turn(ctx context.Context, s *state) {
 	a.watchdog()
 }
 
-// pace makes the probe look more often while the cluster is between two reigns,
-// when a millisecond counts, and less often otherwise.
+// pace makes the probe look more often while the cluster is between two reigns, or
+// about to be by an order, when a millisecond counts, and less often otherwise.
 func (a *Agent) pace(s *state) {
-	steady := a.beside() || s.Cluster.Writer.Present() && s.Cluster.Phase.Value.Step == topology.Ready
+	steady := a.beside() || s.Cluster.Writer.Present() && s.Cluster.Phase.Value.Step == topology.Ready && !s.Cluster.Switchover.Value.Step.Open()
 	period := s.Cluster.Spec.Value.Timing.Probe.D()
 	if period <= 0 {
 		period = probePeriod

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mmm-ha/mmm/agent/step"
 	"github.com/mmm-ha/mmm/internal/dbops"
 	"github.com/mmm-ha/mmm/internal/process"
 	"github.com/mmm-ha/mmm/topology"
@@ -201,5 +203,30 @@ func TestAliveIsKnownOrAssumed(t *testing.T) {
 	end(t, inc)
 	if alive(inc) {
 		t.Error("a killed process is")
+	}
+}
+
+func TestMysqldIsLookedAtOftenBetweenReignsAndBeforeOneByOrder(t *testing.T) {
+	reigns := topology.Entry[topology.Writer]{Rev: 1}
+	ready := topology.Entry[topology.Phase]{Rev: 1, Value: topology.Phase{Step: topology.Ready}}
+	order := func(s topology.SwitchStep) topology.Entry[topology.Switchover] {
+		return topology.Entry[topology.Switchover]{Rev: 2, Value: topology.Switchover{Step: s}}
+	}
+	for _, tt := range []struct {
+		name    string
+		cluster topology.Cluster
+		want    time.Duration
+	}{
+		{"a writer reigns", topology.Cluster{Writer: reigns, Phase: ready}, probePeriod},
+		{"there is none", topology.Cluster{}, probeRushed},
+		{"one opens", topology.Cluster{Writer: reigns, Phase: topology.Entry[topology.Phase]{Rev: 1, Value: topology.Phase{Step: topology.Opening}}}, probeRushed},
+		{"the writer is ordered away", topology.Cluster{Writer: reigns, Phase: ready, Switchover: order(topology.Drained)}, probeRushed},
+		{"an order was carried out", topology.Cluster{Writer: reigns, Phase: ready, Switchover: order(topology.Done)}, probePeriod},
+	} {
+		a := &Agent{prober: newProber(nil, "", slog.New(slog.DiscardHandler), nil)}
+		a.pace(&state{State: &step.State{Cluster: tt.cluster}})
+		if a.prober.period != tt.want {
+			t.Errorf("%s: looks every %s, want %s", tt.name, a.prober.period, tt.want)
+		}
 	}
 }
