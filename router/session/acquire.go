@@ -242,32 +242,33 @@ func (s *Session) untilReached(ctx context.Context, try func(*follow.View) (agai
 	}
 }
 
-// reigning is a context that ends when another reign has begun than that of a View: a
-// writer that is still being dialled then may be dead, or hang, and its kernel would
-// not say so for seconds. over must be called.
-func (s *Session) reigning(ctx context.Context, view *follow.View) (reigns context.Context, over func()) {
-	reigns, cancel := context.WithCancel(ctx)
+// dialWhile is dial for as long as the newest View has the server in its part: one that
+// is still being dialled then may be dead, or hang, and its kernel would not say so for
+// seconds.
+func (s *Session) dialWhile(ctx context.Context, t backend.Target, reader bool, has func(*follow.View) bool) (*server, error) {
+	while, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		defer cancel()
-		for v := view; v.Epoch == view.Epoch; v = s.opt.Follow.View() {
+		for v := s.opt.Follow.View(); has(v); v = s.opt.Follow.View() {
 			select {
-			case <-reigns.Done():
+			case <-while.Done():
 				return
 			case <-v.Next():
 			}
 		}
 	}()
-	return reigns, func() { cancel(); <-watched }
+	srv, err := s.dial(while, t, reader)
+	cancel()
+	<-watched
+	return srv, err
 }
 
 // dialWriter opens the connection to the writer of a view.
 func (s *Session) dialWriter(ctx context.Context, view *follow.View) (*server, error) {
 	t := backend.Target{Name: view.Writer.Name, Address: view.Writer.Address, Epoch: int64(view.Epoch)}
-	reigns, over := s.reigning(ctx, view)
-	srv, err := s.dial(reigns, t, false)
-	over()
+	srv, err := s.dialWhile(ctx, t, false, func(v *follow.View) bool { return v.Epoch == view.Epoch })
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func (s *Session) dialReader(ctx context.Context, v *follow.View, rules Rules) e
 	default:
 		return errNoReader
 	}
-	srv, err := s.dial(ctx, t, true)
+	srv, err := s.dialWhile(ctx, t, true, func(v *follow.View) bool { return takesPart(v, t) })
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ import (
 // the connection. While it has a part in the cluster that is its agent's matter. When
 // it has none any more, and does not even greet who connects, nobody waits for it.
 const (
-	silentGrace = 5 * time.Second // a server that has just lost its part is not asked yet
-	silentLimit = 3 * time.Second // for its greeting
+	silentGrace = time.Second     // a server that has just lost its part is not asked yet: one that dies says so itself
+	silentLimit = 2 * time.Second // for its greeting
 )
 
 // Sweep ends what waits for servers that have no part in the cluster any more, and do

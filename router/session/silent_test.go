@@ -103,3 +103,33 @@ func TestLongStatementOnAServerThatAnswersGoesOnAfterItsReign(t *testing.T) {
 		t.Errorf("the client heard %s", got)
 	}
 }
+
+// A reader whose host is gone, or whose process hangs, says nothing for seconds; its
+// agent or its lease says it sooner.
+func TestReaderThatHangsWhileItIsDialledIsLeftWhenItIsNoneAnyMore(t *testing.T) {
+	frozen := make(chan struct{})
+	writer, reader := newPuppet(t, "db1", nil), newPuppet(t, "db2", nil)
+	t.Cleanup(func() { close(frozen) })
+	r := newTheatre(t, writer, reader)
+	r.rules.Dial = time.Hour
+	k := r.talk()
+	reader.mu.Lock()
+	reader.frozen = frozen
+	reader.mu.Unlock()
+	k.say(wire.ComQuery, []byte("SELECT a FROM t")...)
+	r.until("it is dialled", func() bool {
+		reader.mu.Lock()
+		defer reader.mu.Unlock()
+		return len(reader.conns) > 0
+	})
+	view := *r.world.View()
+	r.world.set(follow.View{Epoch: view.Epoch, Writer: view.Writer, Readers: view.Readers}) // nothing new: it ends nothing
+	if k.brings() {
+		t.Errorf("the client heard %s", k.said())
+	}
+	r.world.set(follow.View{Epoch: view.Epoch, Writer: view.Writer})
+	k.hear(wire.ComQuery)
+	if got := k.said(); !strings.Contains(got, "ok ") || writer.heard("SELECT") != 1 {
+		t.Errorf("the client heard %s, the writer %d", got, writer.heard("SELECT"))
+	}
+}
