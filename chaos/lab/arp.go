@@ -61,9 +61,10 @@ const (
 var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // Ask sends one question for each address and collects for a while who answers, or
-// announces that it has the address. When one host has answered and another announces
-// itself after that, the address may just have moved, or two may have it: then the
-// question is asked once more, and only if the first still answers both are named.
+// announces that it has the address. When one host has answered and another has
+// announced itself, the address may just have moved (an announcement may have waited to
+// be read, too), or two may have it: then the question is asked once more, and whoever
+// answers that is named.
 // The result has every address that was asked for; the hosts are sorted.
 func (a *Asker) Ask(ctx context.Context, addrs []netip.Addr, wait time.Duration) (map[netip.Addr][]string, error) {
 	heard, err := a.hear(ctx, addrs, wait)
@@ -82,12 +83,18 @@ func (a *Asker) Ask(ctx context.Context, addrs []netip.Addr, wait time.Duration)
 	}
 	answers := make(map[netip.Addr][]string, len(addrs))
 	for addr, h := range heard {
-		answers[addr] = h.all()
-		if now := again[addr]; now != nil && len(now.answered) > 0 && !slices.Contains(now.all(), h.answered[0]) {
-			answers[addr] = now.all()
-		}
+		answers[addr] = whoHas(h, again[addr])
 	}
 	return answers, ctx.Err()
+}
+
+// whoHas is who has an address, by one question and, where that was asked again, by the
+// second. When nobody answers the second one the first counts.
+func whoHas(first, second *heard) []string {
+	if second == nil || len(second.answered) == 0 {
+		return first.all()
+	}
+	return slices.Sorted(slices.Values(second.answered))
 }
 
 // answerTime is many times what an answer needs.

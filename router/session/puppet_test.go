@@ -24,7 +24,7 @@ import (
 type puppet struct {
 	host     follow.Host
 	acts     func(*stagehand) bool // answers a command; false: it is answered OK
-	welcomed func(n int)           // the n-th client is logged in
+	welcomed func(n int)           // the n-th client is logged in, and waits for the last word of it
 	version  string                // that it greets with; empty: MariaDB 10.11
 	offers   wire.Capability       // likewise; 0: puppetCaps
 	judges   func(*stagehand) bool // whether somebody may log in; nil: everybody may
@@ -137,10 +137,10 @@ func (h *stagehand) serve() {
 		}
 		h.command, h.text = wire.Command(p[0]), string(p[1:])
 		if strings.HasPrefix(h.text, "SET SESSION session_track") {
-			h.fine(0)
 			if h.welcomed != nil {
 				h.welcomed(n)
 			}
+			h.fine(0)
 			continue
 		}
 		h.mu.Lock()
