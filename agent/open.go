@@ -255,7 +255,7 @@ func (a *Agent) openKernel(ctx context.Context, spec topology.Spec) error {
 		return err
 	}
 	a.gate = gate
-	a.kernel = vip.New(vip.Options{Kernel: kernel, Fence: gate, Log: a.log})
+	a.kernel = vip.New(vip.Options{Kernel: kernel, Fence: gate, Cut: a.beside(), Log: a.log})
 	a.vips = a.kernel
 	if a.dry {
 		return nil

@@ -15,6 +15,11 @@
 // The Manager keeps them through Options.Fence: they are set before an address
 // comes up, taken away before it goes, and asked for before each announcement.
 //
+// # Connections
+//
+// With Options.Cut the connections to an address end when it goes, after it is
+// served no more and while a reset can still leave from it.
+//
 // # The mark
 //
 // An IPv4 address carries the label "<link>:mmm". IPv6 addresses have no label;

@@ -92,7 +92,7 @@ func (f *Fake) Answer(addr netip.Addr, mac net.HardwareAddr) {
 	f.holders[addr] = mac
 }
 
-// Fail lets a verb ("list", "add", "extend", "delete", "announce", "probe")
+// Fail lets a verb ("list", "add", "extend", "delete", "cut", "announce", "probe")
 // return err from now on, without effect; nil lets it work again.
 func (f *Fake) Fail(verb string, err error) {
 	f.mu.Lock()
@@ -178,6 +178,17 @@ func (f *Fake) Delete(ctx context.Context, addr netip.Addr) error {
 	delete(f.addrs, addr)
 	f.print("ip addr del %s/%d dev %s", addr, addr.BitLen(), f.link)
 	return nil
+}
+
+// Cut notes that the connections to addr were ended.
+func (f *Fake) Cut(ctx context.Context, addr netip.Addr) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.ready(ctx, "cut"); err != nil {
+		return 0, err
+	}
+	f.print("ss -K src %s", addr)
+	return 0, nil
 }
 
 // Announce notes an announcement of addr, which must be up with our mark.

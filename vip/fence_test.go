@@ -117,6 +117,24 @@ func TestLapsedAddressIsServedNoMore(t *testing.T) {
 	})
 }
 
+// Cut before it is served no more, a client would be back at once, and wait again.
+func TestConnectionsAreCutBetweenTheEndOfServingAndThatOfTheAddress(t *testing.T) {
+	tellFenced(t, func(s *story, _ *fakeFence) {
+		s.cut = true
+		s.reconcile(2*second, "192.0.2.113", "192.0.2.114")
+		s.fake.Reset()
+		if err := s.Drop(t.Context(), addrs("192.0.2.113")...); err != nil {
+			t.Error(err)
+		}
+		s.expect("unserve [192.0.2.113]", "ss -K src 192.0.2.113", "ip addr del 192.0.2.113/32 dev eth0")
+		s.fake.Fail("cut", errors.New("not compiled in"))
+		if err := s.Drop(t.Context(), addrs("192.0.2.114")...); err != nil {
+			t.Errorf("Drop = %v, although the address is down", err)
+		}
+		s.expect("unserve [192.0.2.114]", "ip addr del 192.0.2.114/32 dev eth0")
+	})
+}
+
 func TestAnnouncerAsksTheFence(t *testing.T) {
 	tellFenced(t, func(s *story, fence *fakeFence) {
 		defer s.run()()

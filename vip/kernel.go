@@ -11,8 +11,9 @@ import (
 // interface and a few frames on its wire. NewKernel gives the real one, NewFake
 // one that prints what it was told.
 //
-// Every verb but Probe is expected to return within microseconds and may be
-// called under the Manager's lock; all may be called at the same time.
+// Every verb but Probe is expected to return within microseconds, Cut within some
+// for each connection of the host, and may be called under the Manager's lock; all
+// may be called at the same time.
 type Kernel interface {
 	// Link returns the name of the interface, such as "eth0".
 	Link() string
@@ -26,6 +27,9 @@ type Kernel interface {
 	// Delete takes addr, which carries our mark, down. An address that has gone
 	// by itself in the meantime is no error.
 	Delete(ctx context.Context, addr netip.Addr) error
+	// Cut ends the TCP connections of this host that have addr at this end and
+	// returns how many; the other ends are told, if addr is still up.
+	Cut(ctx context.Context, addr netip.Addr) (int, error)
 	// Announce tells the neighbours, once, that addr is at this interface.
 	Announce(ctx context.Context, addr netip.Addr) error
 	// Probe asks the neighbours who has addr and waits for the first answer. The

@@ -25,6 +25,10 @@ type Options struct {
 	// Fence, if set, is told which addresses are served, before they come up and
 	// before they go; it is what keeps two hosts from answering for one.
 	Fence Fence
+	// Cut ends the connections to an address when it goes: of a process that hangs
+	// no client would hear otherwise, for the next holder of the address says nothing
+	// to a client that only waits.
+	Cut bool
 	// Clock returns the time since some fixed moment, counting also while the
 	// machine is suspended; nil means CLOCK_BOOTTIME. The Go runtime's own
 	// monotonic clock stands still in a suspended machine, and an address whose
@@ -56,6 +60,7 @@ func (noFence) Serving(context.Context, netip.Addr) (bool, error)        { retur
 type Manager struct {
 	kernel Kernel
 	fence  Fence
+	cut    bool
 	log    *slog.Logger
 	clock  func() time.Duration
 	wake   chan struct{} // capacity 1: something new is to be announced
@@ -85,6 +90,7 @@ func New(o Options) *Manager {
 	return &Manager{
 		kernel: o.Kernel,
 		fence:  fence,
+		cut:    o.Cut,
 		log:    o.Log.With("link", o.Kernel.Link()),
 		clock:  clock,
 		wake:   make(chan struct{}, 1),
@@ -322,9 +328,24 @@ func (m *Manager) deleteAll(ctx context.Context, addrs []netip.Addr) []error {
 // delete takes down one marked address.
 func (m *Manager) delete(ctx context.Context, addr netip.Addr) error {
 	delete(m.held, addr)
+	if m.cut {
+		m.cutOff(ctx, addr)
+	}
 	if err := m.kernel.Delete(ctx, addr); err != nil {
 		return fmt.Errorf("take down %s on %s: %w", addr, m.kernel.Link(), err)
 	}
 	m.log.Info("address is down", "addr", addr)
 	return nil
+}
+
+// cutOff ends the connections to an address that is served no more. That it goes is
+// more important than that its clients hear of it.
+func (m *Manager) cutOff(ctx context.Context, addr netip.Addr) {
+	n, err := m.kernel.Cut(ctx, addr)
+	switch {
+	case err != nil:
+		m.log.Warn("connections to the address were not all ended; their clients find out later", "addr", addr, "ended", n, "err", err)
+	case n > 0:
+		m.log.Info("connections to the address ended", "addr", addr, "ended", n)
+	}
 }

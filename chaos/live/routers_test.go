@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -104,6 +105,41 @@ func TestRouterVIPLeavesARouterThatDoesNotGreet(t *testing.T) {
 			watch.stop()
 		})
 	}
+}
+
+// A router that hangs says nothing to a client that only waits, and nor does the next
+// holder of the address: the client has nothing to say that it could refuse.
+func TestClientThatWaitsForARouterThatHangsIsToldWhenTheVIPLeaves(t *testing.T) {
+	s := beginRouted(t)
+	from := s.routerVIPAt("", "")
+	db, err := s.AppDB(lab.ClientHost, netip.AddrPortFrom(routerVIP, lab.ClientPort))
+	s.must(err)
+	defer db.Close()
+	conn, err := db.Conn(s.ctx)
+	s.must(err)
+	s.must(conn.PingContext(s.ctx))
+	told := make(chan error, 1)
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	began := time.Now()
+	s.must(s.Freeze(s.ctx, from, lab.UnitRouter))
+	go func() {
+		_, err := conn.ExecContext(ctx, "DO 1")
+		told <- err
+	}()
+	to := s.routerVIPAt("", from)
+	select {
+	case err := <-told:
+		if err == nil {
+			t.Error("a router that hangs has answered")
+		}
+		t.Logf("%s -> %s; the client was told after %s: %v", from, to, time.Since(began).Round(10*time.Millisecond), err)
+	case <-time.After(patience):
+		t.Errorf("%s after the VIP went from %s to %s the client still waits", patience, from, to)
+		cancel()
+		<-told
+	}
+	s.must(s.Thaw(s.ctx, from, lab.UnitRouter))
 }
 
 // R54: routers promise each other; one that is gone is a missing promise.

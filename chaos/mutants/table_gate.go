@@ -158,4 +158,16 @@ var gates = []Mutant{
 		Old:  "return fmt.Errorf(\"an agent runs here and would put the rules back (mmmagent stop --release ends it): %w\", err)",
 		New:  "return errors.Join(fence.RemoveGate(ctx), fence.New(fence.Options{Log: log}).Remove(ctx))",
 	},
+	{
+		Name: "address-let-go-in-silence", Rules: []string{"R10"}, File: "internal/fence/port_vips.go", Suite: filter,
+		What: "Who connects to a VIP on its way from one host to the next gets no answer, and tries again only after a second.",
+		Old:  "p.remember(addrs, until)\n",
+		New:  "_ = p.remember\n",
+	},
+	{
+		Name: "address-refused-although-it-is-back", Rules: []string{"R10"}, File: "internal/fence/gate_rules.go", Suite: filter,
+		What: "A VIP that comes back at once to the host that let it go is refused there for a second.",
+		Old:  `p.addrIn(p.daddr, s.left), p.addrNotIn(p.daddr, s.served), reset())`,
+		New:  `p.addrIn(p.daddr, s.left), reset())`,
+	},
 }

@@ -46,4 +46,10 @@ var routerVIPs = []Mutant{
 		Old:  `Then: (*View).leave,`,
 		New:  `Then: (*View).shut,`,
 	},
+	{
+		Name: "connections-cut-while-still-served", Rules: []string{"R54"}, File: "vip/vip.go", Suite: addresses,
+		What: "The clients of a router that hangs are cut off before its address is closed: they are back at once, and wait again.",
+		Old:  "unserved := m.fence.Unserve(ctx, addrs...)\n",
+		New:  "for _, addr := range addrs {\n\t\tm.cutOff(ctx, addr)\n\t}\n\tunserved := m.fence.Unserve(ctx, addrs...)\n",
+	},
 }

@@ -35,6 +35,8 @@
 //	peers    the hosts of the cluster and this host itself <-> the replication port
 //	served   virtual addresses that this host may answer for (ARP, neighbour
 //	         discovery, packets), with the lease's deadline
+//	left     the same, for two seconds longer: who connects to one of them that is
+//	         not served gets a reset, for silence would cost him a second
 //
 // The kernel ends what is timed, to the millisecond and up to 20 ms early, whether
 // the agent is alive or not. An extension takes the element out and puts it in

@@ -44,6 +44,15 @@ func isReset() []expr.Any {
 	}
 }
 
+// connects: tcp flags & (fin | syn | rst | ack) == syn.
+func connects() []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: regFirst, Base: expr.PayloadBaseTransportHeader, Offset: flagsOffset, Len: 1},
+		&expr.Bitwise{SourceRegister: regFirst, DestRegister: regFirst, Len: 1, Mask: []byte{flagsOfOpening}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: regFirst, Data: []byte{flagSyn}},
+	}
+}
+
 // portIn: tcp sport @set (or dport).
 func portIn(offset uint32, set *nftables.Set) []expr.Any {
 	return []expr.Any{

@@ -24,6 +24,7 @@ type gateTables struct {
 	inet, arp *nftables.Table
 	chains    []*nftables.Chain
 	rules     []*nftables.Rule
+	early     *nftables.Chain // the one of chains that not every kernel takes
 
 	port, open, peer *nftables.Set
 	byProto          []gateSets // as protocols
@@ -33,7 +34,7 @@ type gateTables struct {
 
 // gateSets are the sets of one protocol.
 type gateSets struct {
-	peers, vips, served *nftables.Set
+	peers, vips, served, left *nftables.Set
 }
 
 // newGateTables describes the tables; nothing is sent.
@@ -57,6 +58,7 @@ func newGateTables() *gateTables {
 			peers:  set(t.inet, "peers"+p.suffix, p.address, false, "hosts of the cluster"),
 			vips:   set(t.inet, "vips"+p.suffix, p.address, false, vips),
 			served: set(t.inet, "served"+p.suffix, p.address, true, served),
+			left:   set(t.inet, "left"+p.suffix, p.address, true, "those that this host answers for, or did a moment ago"),
 		})
 	}
 	t.arpVIPs = set(t.arp, "vips4", nftables.TypeIPAddr, false, vips)
@@ -80,6 +82,7 @@ func (t *gateTables) chain(table *nftables.Table, name string, hook *nftables.Ch
 func (t *gateTables) describe() {
 	in := t.chain(t.inet, "in", nftables.ChainHookInput)
 	out := t.chain(t.inet, "out", nftables.ChainHookOutput)
+	t.early = t.chain(t.inet, "early", nftables.ChainHookPrerouting)
 	arp := t.chain(t.arp, "out", nftables.ChainHookRef(arpOutput))
 	rule := func(c *nftables.Chain, comment string, parts ...[]expr.Any) {
 		t.rules = append(t.rules, &nftables.Rule{
@@ -97,12 +100,25 @@ func (t *gateTables) describe() {
 	for i, p := range protocols {
 		s := t.byProto[i]
 		rule(in, "strangers on the replication port", p.is(), isTCP(), portIn(dportOffset, t.peer), p.addrNotIn(p.saddr, s.peers), reset())
+		// A first packet that gets no answer is sent again after a second; one that is
+		// refused, at once. What is established gets no reset: it may still hear the
+		// goodbye of its server. The address itself may be gone before the next holder
+		// has told the neighbours, and then a packet comes no further than the early chain.
+		rule(in, "who connects to a virtual address that is not this host's now", p.is(), isTCP(), connects(), p.addrIn(p.daddr, s.vips), p.addrNotIn(p.daddr, s.served), reset())
+		rule(t.early, "who connects to a virtual address that was this host's a moment ago", p.is(), isTCP(), connects(), p.addrIn(p.daddr, s.left), p.addrNotIn(p.daddr, s.served), reset())
 		rule(in, "virtual addresses that are not this host's now", p.is(), p.addrIn(p.daddr, s.vips), p.addrNotIn(p.daddr, s.served), drop())
 	}
 	six := t.byProto[1]
 	rule(in, "who has a virtual address that is not this host's now", neighbour(icmpSolicit), target(), isIn(six.vips), notIn(six.served), drop())
 	rule(out, "claims to a virtual address that is not this host's now", neighbour(icmpAdvertise), target(), isIn(six.vips), notIn(six.served), drop())
 	rule(arp, "claims to a virtual address that is not this host's now", arpSender(), isIn(t.arpVIPs), notIn(t.arpServed), drop())
+}
+
+// withoutEarly leaves out what kernels before 5.10 refuse: a reset in front of routing.
+func (t *gateTables) withoutEarly() *gateTables {
+	t.chains = slices.DeleteFunc(t.chains, func(c *nftables.Chain) bool { return c == t.early })
+	t.rules = slices.DeleteFunc(t.rules, func(r *nftables.Rule) bool { return r.Chain == t.early })
+	return t
 }
 
 // element is something that the gate lets pass, and until when on the gate's

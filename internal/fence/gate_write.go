@@ -16,7 +16,11 @@ func (p *Port) rebuild(ctx context.Context) error {
 	if p.open == forever {
 		p.open = 0
 	}
-	err := p.commit(ctx, func(c *nftables.Conn, t *gateTables) error { return p.build(c, t) })
+	err := p.commit(ctx, p.build)
+	if errors.Is(err, unix.EOPNOTSUPP) && !p.noEarly {
+		p.noEarly = true
+		err = p.commit(ctx, p.build)
+	}
 	if errors.Is(err, unix.ENOENT) { // one of the rules' words is not compiled in
 		err = fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
@@ -55,6 +59,11 @@ func (p *Port) build(c *nftables.Conn, t *gateTables) error {
 			return fmt.Errorf("encode set %s: %w", s.set.Name, err)
 		}
 	}
+	for i, s := range t.byProto {
+		if err := c.AddSet(s.left, p.refused(protocols[i])); err != nil {
+			return fmt.Errorf("encode set %s: %w", s.left.Name, err)
+		}
+	}
 	for _, r := range t.rules {
 		c.AddRule(r)
 	}
@@ -68,7 +77,7 @@ func (p *Port) commit(ctx context.Context, orders func(*nftables.Conn, *gateTabl
 	if err != nil {
 		return err
 	}
-	if err := orders(c, newGateTables()); err != nil {
+	if err := orders(c, p.tables()); err != nil {
 		return err
 	}
 	before := p.generation
@@ -80,6 +89,15 @@ func (p *Port) commit(ctx context.Context, orders func(*nftables.Conn, *gateTabl
 		p.generation = now
 	}
 	return nil
+}
+
+// tables describes the gate as this kernel takes it.
+func (p *Port) tables() *gateTables {
+	t := newGateTables()
+	if p.noEarly {
+		t.withoutEarly()
+	}
+	return t
 }
 
 func (p *Port) publish() { p.published.Store(int64(p.open)) }

@@ -37,9 +37,11 @@ type Port struct {
 	open        time.Duration // 0: closed
 	served      []netip.Addr  // sorted
 	servedUntil time.Duration
+	left        map[netip.Addr]time.Duration // until when this host refuses who connects there
 	// generation is that of the kernel's rules when they were known to be right,
 	// 0 if they are not known.
 	generation uint32
+	noEarly    bool         // the kernel refuses a reset in front of routing
 	published  atomic.Int64 // open, for State; notRead before Install
 }
 
@@ -47,7 +49,7 @@ const notRead = -1
 
 // NewPort returns a Port that has not touched anything yet.
 func NewPort(o Options) *Port {
-	p := &Port{log: o.Log, line: newLine(), clock: sinceBoot}
+	p := &Port{log: o.Log, line: newLine(), clock: sinceBoot, left: map[netip.Addr]time.Duration{}}
 	p.published.Store(notRead)
 	return p
 }
@@ -81,7 +83,7 @@ func (p *Port) Install(ctx context.Context, l Layout) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l = l.normal()
-	found := newGateTables().load(ctx, p.line, p.clock)
+	found := p.tables().load(ctx, p.line, p.clock)
 	if found.there && found.layout.Port == l.Port && l.Peer == 0 && len(l.VIPs) == 0 {
 		l = found.layout
 	}
@@ -128,7 +130,7 @@ func (p *Port) ensure(ctx context.Context) error {
 	if p.generation != 0 && now == p.generation {
 		return nil
 	}
-	found := newGateTables().load(ctx, p.line, p.clock)
+	found := p.tables().load(ctx, p.line, p.clock)
 	if err := ctx.Err(); err != nil {
 		return err // out of time is no finding
 	}

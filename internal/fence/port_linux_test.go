@@ -484,3 +484,88 @@ func TestGateReadsAsMeant(t *testing.T) {
 		t.Errorf("nft shows\n%s\nwant\n%s", got, want)
 	}
 }
+
+// A first packet that gets no answer is sent again only after a second.
+func TestWhoConnectsToAnAddressThatWasLetGoIsRefusedAtOnce(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	p, log := gated(t)
+	refusesWhatItLetGo(t, p, true)
+	standsAsWritten(t, p, log)
+}
+
+// A kernel that refuses nothing in front of routing does so while the address stands.
+func TestOlderKernelRefusesWhileTheAddressStands(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	p, log := gated(t)
+	p.noEarly = true
+	must(t, p.rebuild(t.Context()))
+	if strings.Contains(sh(t, "nft list table inet mmm_gate"), "prerouting") {
+		t.Error("the rules are not those of an older kernel")
+	}
+	refusesWhatItLetGo(t, p, false)
+	standsAsWritten(t, p, log)
+}
+
+func refusesWhatItLetGo(t *testing.T, p *Port, early bool) {
+	t.Helper()
+	other := hosts("192.0.2.114", "2001:db8::114")
+	must(t, p.Serve(t.Context(), other, time.Minute), p.OpenForReaders(t.Context()))
+	for _, one := range []struct{ vip, with, set string }{
+		{"192.0.2.113", "192.0.2.113/32", "left4"}, {"2001:db8::113", "2001:db8::113/128 nodad", "left6"},
+	} {
+		vip := one.vip
+		sh(t, "ip addr add "+one.with+" dev eth0")
+		conns := listen(t, here, vip, port)
+		sh(t, "ip -n peer neigh replace "+vip+" dev eth0 nud permanent lladdr $(ip -br link show eth0 | awk '{print $3}')")
+		gone := func() {
+			t.Helper()
+			isRefused(t, atPeer, vip)
+			sh(t, "ip addr del "+one.with+" dev eth0")
+			if early {
+				isRefused(t, atPeer, vip)
+			}
+			sh(t, "ip addr add "+one.with+" dev eth0")
+		}
+		for range 2 { // the second time it came back while it was still refused
+			must(t, p.Serve(t.Context(), append(hosts(vip), other...), time.Minute))
+			connect(t, atPeer, vip, conns)
+			must(t, p.Unserve(t.Context(), hosts(vip)...), p.Serve(t.Context(), other, time.Minute)) // a lease is renewed
+			gone()
+		}
+		must(t, p.Serve(t.Context(), hosts(vip), 100*time.Millisecond)) // nobody extends it
+		waitUntil(t, "its time is over", func() bool { return !strings.Contains(sh(t, "nft list set inet mmm_gate "+strings.Replace(one.set, "left", "served", 1)), "expires") })
+		gone()
+		waitUntil(t, "some time has passed", func() bool { return !strings.Contains(sh(t, "nft list set inet mmm_gate "+one.set), vip+" timeout") })
+		sh(t, "ip addr del "+one.with+" dev eth0")
+		if err, silent := knock(t, vip), net.Error(nil); !errors.As(err, &silent) || !silent.Timeout() {
+			t.Errorf("%s is none of this host's business any more: %v", vip, err)
+		}
+	}
+}
+
+// standsAsWritten wants Keep to find nothing to put back.
+func standsAsWritten(t *testing.T, p *Port, log *bytes.Buffer) {
+	t.Helper()
+	log.Reset()
+	p.generation = 0 // have it look
+	must(t, p.Keep(t.Context(), p.layout))
+	if log.Len() != 0 {
+		t.Errorf("the gate is not what was written: %s", log)
+	}
+}
+
+// knock connects from the peer, without patience.
+func knock(t *testing.T, addr string) error {
+	t.Helper()
+	return atPeer(t, func() error {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(addr, fmt.Sprint(port)), 100*time.Millisecond)
+		if err == nil {
+			err = c.Close()
+		}
+		return err
+	})
+}

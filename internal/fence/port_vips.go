@@ -74,7 +74,11 @@ func (p *Port) guard(ctx context.Context, addrs []netip.Addr) error {
 // serve replaces the elements of all virtual addresses in one step, and reads
 // them back.
 func (p *Port) serve(ctx context.Context, addrs []netip.Addr, until time.Duration) error {
+	p.remember(addrs, until)
 	err := p.commit(ctx, func(c *nftables.Conn, t *gateTables) error {
+		if err := p.refuse(c, t); err != nil {
+			return err
+		}
 		for _, s := range t.servedSets() {
 			c.FlushSet(s.set)
 			if elements := s.elements(addrs, until); len(elements) > 0 {
@@ -95,6 +99,54 @@ func (p *Port) serve(ctx context.Context, addrs []netip.Addr, until time.Duratio
 		err = fmt.Errorf("read back: %v", have)
 	}
 	return err
+}
+
+// leftFor is how long this host refuses who connects to an address that it no longer
+// answers for: longer than the next holder needs to tell the neighbours, and not so
+// long that it would keep on refusing what it may have to forward.
+const leftFor = 2 * time.Second
+
+// remember brings what is refused to what is served from now on: an address that is
+// let go, and one whose time runs out because nobody is there to extend it.
+func (p *Port) remember(addrs []netip.Addr, until time.Duration) {
+	end := p.clock() + leftFor
+	for _, a := range p.served {
+		if known, ok := p.left[a]; !ok || end < known {
+			p.left[a] = end
+		}
+	}
+	for _, a := range addrs {
+		p.left[a] = until + leftFor
+	}
+}
+
+// refused are the elements of one protocol for whom this host refuses, as they are now.
+func (p *Port) refused(of protocol) (out []nftables.SetElement) {
+	now := p.clock()
+	for a, until := range p.left {
+		if until-now < shortest {
+			delete(p.left, a)
+			continue
+		}
+		for _, k := range of.addrKeys([]netip.Addr{a}) {
+			out = append(out, nftables.SetElement{Key: k, Timeout: until - now})
+		}
+	}
+	return out
+}
+
+// refuse orders that who connects to what this host has left is refused.
+func (p *Port) refuse(c *nftables.Conn, t *gateTables) error {
+	for i, proto := range protocols {
+		set := t.byProto[i].left
+		c.FlushSet(set)
+		if elements := p.refused(proto); len(elements) > 0 {
+			if err := c.SetAddElements(set, elements); err != nil {
+				return fmt.Errorf("encode set %s: %w", set.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Serving asks the kernel whether this host may answer for addr.

@@ -44,7 +44,10 @@ const (
 	sportOffset = 0 // in the TCP header
 	dportOffset = 2
 	flagsOffset = 13
+	flagSyn     = 0x02
 	flagReset   = 0x04
+	// flagsOfOpening tell the first packet of a connection from all others.
+	flagsOfOpening = 0x01 | flagSyn | flagReset | 0x10
 )
 
 // table is the shape of our table: its sets, chains and rules are fixed, only
