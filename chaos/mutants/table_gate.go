@@ -6,6 +6,9 @@ import "time"
 var clientPort = Suite{Name: "client port of a real kernel", Pkg: "./internal/fence", Limit: 2 * time.Minute,
 	Run: "Port|Gate|Extend|Readers|Successor|Deadline|Virtual|Serving|Hosts"}
 
+// addressGone are the tests of an address that this host answers for no more.
+var addressGone = Suite{Name: "client port of a real kernel", Pkg: "./internal/fence", Limit: 2 * time.Minute, Run: "LetGo|OlderKernel"}
+
 // gates are the bugs of the gate that the kernel keeps, and of who works it.
 var gates = []Mutant{
 	{
@@ -159,13 +162,13 @@ var gates = []Mutant{
 		New:  "return errors.Join(fence.RemoveGate(ctx), fence.New(fence.Options{Log: log}).Remove(ctx))",
 	},
 	{
-		Name: "address-let-go-in-silence", Rules: []string{"R10"}, File: "internal/fence/port_vips.go", Suite: filter,
+		Name: "address-let-go-in-silence", Rules: []string{"R10"}, File: "internal/fence/port_vips.go", Suite: addressGone,
 		What: "Who connects to a VIP on its way from one host to the next gets no answer, and tries again only after a second.",
 		Old:  "p.remember(addrs, until)\n",
 		New:  "_ = p.remember\n",
 	},
 	{
-		Name: "address-refused-although-it-is-back", Rules: []string{"R10"}, File: "internal/fence/gate_rules.go", Suite: filter,
+		Name: "address-refused-although-it-is-back", Rules: []string{"R10"}, File: "internal/fence/gate_rules.go", Suite: addressGone,
 		What: "A VIP that comes back at once to the host that let it go is refused there for a second.",
 		Old:  `p.addrIn(p.daddr, s.left), p.addrNotIn(p.daddr, s.served), reset())`,
 		New:  `p.addrIn(p.daddr, s.left), reset())`,
