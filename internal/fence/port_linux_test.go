@@ -537,7 +537,9 @@ func refusesWhatItLetGo(t *testing.T, p *Port, early bool) {
 			gone()
 		}
 		must(t, p.Serve(t.Context(), hosts(vip), 100*time.Millisecond)) // nobody extends it
-		waitUntil(t, "its time is over", func() bool { return !strings.Contains(sh(t, "nft list set inet mmm_gate "+strings.Replace(one.set, "left", "served", 1)), "expires") })
+		waitUntil(t, "its time is over", func() bool {
+			return !strings.Contains(sh(t, "nft list set inet mmm_gate "+strings.Replace(one.set, "left", "served", 1)), "expires")
+		})
 		gone()
 		waitUntil(t, "some time has passed", func() bool { return !strings.Contains(sh(t, "nft list set inet mmm_gate "+one.set), vip+" timeout") })
 		sh(t, "ip addr del "+one.with+" dev eth0")
