@@ -254,15 +254,19 @@ func TestMachineThatIsTooSlowDecidesNothingAboutTime(t *testing.T) {
 		for _, stall := range []struct {
 			at      history.Time
 			by      time.Duration
+			times   int
 			excuses bool
 		}{
-			{at: when, by: 60 * time.Millisecond, excuses: timed},
-			{at: when, by: 35 * time.Millisecond}, // of a lease of 400 ms
-			{at: 10, by: 60 * time.Millisecond},   // long before
+			{when, 60 * time.Millisecond, 1, timed},
+			{when, 35 * time.Millisecond, 1, false}, // of a lease of 400 ms
+			{when, 35 * time.Millisecond, 50, timed},
+			{10, 60 * time.Millisecond, 1, false}, // long before
 		} {
 			h := good()
 			h.Run.TTL = 400 * time.Millisecond
-			h.Stalls = []history.Stall{{T: stall.at * ms, By: stall.by}}
+			for range stall.times {
+				h.Stalls = append(h.Stalls, history.Stall{T: stall.at * ms, By: stall.by})
+			}
 			c.spoil(h)
 			for _, v := range All(h) {
 				if v.Name != c.checker {

@@ -9,19 +9,26 @@ import (
 
 // What is promised about data is promised on any machine. What is promised about time
 // needs one on which programs run: where even a program that only wakes up did so
-// later than a tenth of the lease, a lease that ends or a gap that is too long says
-// nothing of the product. Such a finding is undecided: the run is no pass, and no proof.
-const stallPart = 10
+// later than a tenth of the lease, or late for a fifth of the time, a lease that ends or
+// a gap that is too long says nothing of the product. Such a finding is undecided: the
+// run is no pass, and no proof.
+const (
+	stallPart = 10
+	slowPart  = 5
+)
 
-// stalled is the longest such moment between two times; 0: there was none.
+// stalled is how late the machine was between two times; 0: it was in time.
 func stalled(h *history.History, from, to history.Time) time.Duration {
-	var most time.Duration
+	var most, sum time.Duration
 	for _, s := range h.Stalls {
-		if s.T > from && s.T.Add(-s.By) < to && s.By > h.Run.TTL/stallPart {
-			most = max(most, s.By)
+		if s.T > from && s.T.Add(-s.By) < to {
+			most, sum = max(most, s.By), sum+s.By
 		}
 	}
-	return most
+	if most > h.Run.TTL/stallPart || sum > to.Sub(from)/slowPart {
+		return sum
+	}
+	return 0
 }
 
 // late is violate for a promise about the time from one moment to another.

@@ -22,11 +22,14 @@ var shortRuns = []struct {
 	seed    uint64
 	strikes int
 	classes []string // nil: all
+	routers bool
 	why     string
 }{
-	{1, 10, nil, "all classes, ten strikes"},
-	{2, 8, []string{"hang", "both", "agent-freeze", "cut"},
+	{1, 10, nil, false, "all classes, ten strikes"},
+	{2, 8, []string{"hang", "both", "agent-freeze", "cut"}, false,
 		"a source that hangs while its ackers attach by position; a mysqld that restarts under a dead agent"},
+	{143, 5, []string{"router-kill", "router-agent-freeze", "router-freeze", "kill", "switchover"}, true,
+		"clients of two routers; a VIP that leaves open transactions behind"},
 }
 
 func TestStormOfSeedViolatesNothing(t *testing.T) {
@@ -44,16 +47,19 @@ func TestStormOfSeedViolatesNothing(t *testing.T) {
 				Replay: fmt.Sprintf("go test ./chaos/storm -run 'TestStormOfSeedViolatesNothing/%d'", r.seed),
 				Say:    func(line string) { t.Log(line) },
 			}
-			weather(ctx, t, o)
+			weather(ctx, t, o, r.routers)
 			judge(t, o.Out)
 		})
 	}
 }
 
 // weather makes a bed and lets the storm blow.
-func weather(ctx context.Context, t *testing.T, o Options) {
+func weather(ctx context.Context, t *testing.T, o Options, routers bool) {
 	t.Helper()
 	bed := BedOptions(o.Profile)
+	if routers {
+		bed = WithRouters(bed)
+	}
 	bed.BinDir = os.Getenv("MMM_BIN")
 	var err error
 	if o.Bed, err = lab.New(ctx, bed); err != nil {
