@@ -42,6 +42,7 @@ func (a *Agent) openRouter() {
 	a.router = &greeter{says: sayings{admin: a.opt.Router.Admin}}
 	a.db = a.router
 	a.prober = newProber(a.db, a.opt.State, a.log, func(p topology.Probe) { latest(a.in.probes, p) })
+	a.prober.deathUnseen = true
 }
 
 // besideRun stands for the run of an mmmrouter, whose process is nothing to the

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -90,5 +91,26 @@ func TestRoleOfTheFileAndOfTheFlag(t *testing.T) {
 	}
 	if _, err = ReadConfigAs(path, "monitor"); err == nil || !strings.Contains(err.Error(), "`role` is") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Of a mysqld the kernel tells when it dies; of an mmmrouter only looks do.
+func TestRouterThatMissesOneLookIsLookedAtAgainSoon(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	for _, beside := range []bool{true, false} {
+		r.prober.deathUnseen = beside
+		r.fail("observe", nil)
+		if p := r.prober.look(bounded(t)); r.prober.pause(p) != probePeriod {
+			t.Errorf("beside a router %t: it answers, and is looked at again after %s", beside, r.prober.pause(p))
+		}
+		r.fail("observe", errors.New("it refuses"))
+		want := map[bool]time.Duration{true: probeRushed, false: probePeriod}[beside]
+		if p := r.prober.look(bounded(t)); !p.Up || r.prober.pause(p) != want {
+			t.Errorf("beside a router %t: up %t, the next look after %s, want %s", beside, p.Up, r.prober.pause(p), want)
+		}
+		if p := r.prober.look(bounded(t)); p.Up || r.prober.pause(p) != probePeriod {
+			t.Errorf("beside a router %t: up %t, and looked at every %s", beside, p.Up, r.prober.pause(p))
+		}
 	}
 }

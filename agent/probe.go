@@ -37,6 +37,10 @@ type prober struct {
 	disk    *diskWatch
 	clones  *cloner
 
+	// deathUnseen: the kernel tells nothing of the process; only looks in vain do, so
+	// the second comes soon after the first.
+	deathUnseen bool
+
 	mu       sync.Mutex
 	period   time.Duration
 	limit    time.Duration
@@ -85,13 +89,20 @@ func (p *prober) run(ctx context.Context) error {
 			return ctx.Err() // a look that was cut short tells nothing of mysqld
 		}
 		p.send(reading)
-		p.mu.Lock()
-		rest := p.period
-		p.mu.Unlock()
-		if err := p.rest(ctx, reading, rest); err != nil {
+		if err := p.rest(ctx, reading, p.pause(reading)); err != nil {
 			return err
 		}
 	}
+}
+
+// pause is how long after a reading the next look begins.
+func (p *prober) pause(reading topology.Probe) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.deathUnseen && reading.Up && reading.Missed {
+		return min(p.period, probeRushed)
+	}
+	return p.period
 }
 
 // rest waits for the next look; the death of the process cuts it short.
