@@ -53,6 +53,7 @@ var Checkers = []Checker{
 	{"bank", "Every snapshot of the accounts, on the writer and on every reader, has the same sum.", bank},
 	{"register", "Reads and writes of the registers through the writer VIP are linearizable.", register},
 	{"own reads", "A client of a router reads what the same session has written, or newer.", ownReads},
+	{"readers", "Readers among the clients of a router are answered by hosts that are in service, or by the writer.", readFrom},
 	{"one answer", "No VIP is ever answered by two hosts; no VIP stands on two interfaces for longer than the kernel's whole seconds allow.", oneAnswer},
 	{"equal", "In the end all servers have the same position and the same rows, and one of them is writable.", equal},
 	{"keys", "In the end etcd names one writer in phase ready, whose epoch every server has; every VIP is claimed once and stands where it is claimed; nothing is left of an order.", keys},

@@ -38,6 +38,7 @@ func good() *history.History {
 	own(3, history.OwnGet, 2, history.OK)
 	own(4, history.OwnSet, 4, history.Unknown) // ends the session
 	own(5, history.OwnGet, 1, history.OK)
+	h.Ops = append(h.Ops, history.Op{Client: "w", ID: 1, Do: history.Where, Route: "router", Value: 2, Call: 2300 * ms, Return: 2301 * ms, Outcome: history.OK})
 	access(history.Set, 1, 100, 110)
 	access(history.Get, 1, 120, 130)
 	h.Ops = append(h.Ops,
@@ -136,6 +137,12 @@ var bad = []struct {
 	}},
 	{"own reads", "o read 1 through router", func(h *history.History) { op(h, "o", 3).Value = 1 }},
 	{"own reads", "had tried no more than 2", func(h *history.History) { op(h, "o", 3).Value = 4 }},
+	{"readers", "w was answered by db2 at 2.300s, which was not in service since 0.000s", func(h *history.History) {
+		for i := range h.States {
+			h.States[i].Writer = "db1"
+		}
+		op(h, "w", 1).Value = 2
+	}},
 	{"one answer", "answered by db1 and db2", func(h *history.History) { h.ARPs[0].Hosts = []string{"db1", "db2"} }},
 	{"one answer", "stood on db1 and on db2", func(h *history.History) { h.Addresses[3].T = 2500 * ms }},
 	{"equal", "1 of 2 servers could be read", func(h *history.History) { h.Finals = h.Finals[:1] }},
@@ -277,6 +284,16 @@ func TestMachineThatIsTooSlowDecidesNothingAboutTime(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestReadThatWaitedUntilItsHostWasBackIsRight(t *testing.T) {
+	h := good()
+	o := op(h, "w", 1)
+	o.Call, o.Return = 1049*ms, 2301*ms // nobody reigned at first; then the host that answers does
+	h.States[0].Writer = "db1"
+	if f := readFrom(h); f.Count() > 0 || f.Checked != 1 {
+		t.Error(f.Violations)
 	}
 }
 

@@ -33,6 +33,7 @@ const (
 	Get      Verb = "get"      // register Key; Value is what was read
 	OwnSet   Verb = "own-set"  // likewise of a register that no other client writes, through a router
 	OwnGet   Verb = "own-get"  // likewise
+	Where    Verb = "where"    // which server answers; Value is its id
 	Probe    Verb = "probe"    // an insert past the VIPs, on the host's own address
 )
 

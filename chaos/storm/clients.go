@@ -92,6 +92,7 @@ func (s *site) clients(seed uint64, began time.Time) ([]*client, error) {
 		add(1, "r-transfer", routerRoute, routerVIP, 50*time.Millisecond, (*client).transfer)
 		add(2, "r-own", routerRoute, routerVIP, 10*time.Millisecond, (*client).ownRow)
 		add(1, "r-total", routerRoute, routerVIP, 50*time.Millisecond, (*client).total)
+		add(2, "r-where", routerRoute, routerVIP, 50*time.Millisecond, (*client).where)
 	}
 	return all, err
 }

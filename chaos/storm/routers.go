@@ -134,6 +134,11 @@ func onWireAgain(ctx context.Context, s *site, a *act) error {
 	return err
 }
 
+// where asks which server answers, in words that a router takes for any other read.
+func (c *client) where(ctx context.Context) history.Op {
+	return c.read(ctx, history.Op{Do: history.Where}, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'SERVER_ID'")
+}
+
 // ownRow writes and reads a register that is this client's alone, turn by turn.
 func (c *client) ownRow(ctx context.Context) history.Op {
 	if c.seq%2 == 0 {
