@@ -103,6 +103,11 @@ func (c Class) InParts() bool { return c.Multi || c.Kind == Unknown || c.Rule ==
 // Unseen reports whether it may have written though its answer counts no rows.
 func (c Class) Unseen() bool { return c.Opaque || c.Multi || c.Rule == RuleDefine }
 
+// MayWrite reports whether anything may have been written, in its text or behind it.
+func (c Class) MayWrite() bool {
+	return c.Kind == Write || c.Kind == Unknown || c.Opaque || c.Multi
+}
+
 // MayEnd reports whether a transaction that is open may be over, committed or not,
 // once the statement has run: it ends it, begins another one, ends it unasked as
 // the changing of tables does, or does what cannot be seen in its text.

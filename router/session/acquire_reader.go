@@ -190,6 +190,11 @@ func (s *Session) agreed(srv *server) wire.Capability {
 
 // await makes sure that the reader has what the session must see.
 func (s *Session) await(srv *server, v *follow.View, rules Rules) error {
+	if rules.OwnReads && s.unsaid {
+		if err := s.askPosition(); err != nil {
+			return fmt.Errorf("%w: %w", errNoReader, err)
+		}
+	}
 	want := ""
 	if rules.OwnReads {
 		want = s.position

@@ -149,6 +149,11 @@ func (s *Session) finished(srv *server, code uint16) {
 	if s.unheard {
 		s.hear(srv)
 	}
+	if s.unsaid && s.opt.Rules().AllReads { // others are to see it, too
+		if err := s.askPosition(); err != nil {
+			s.ended = errors.Join(errGoodbye, err)
+		}
+	}
 	s.last = srv
 	t := tally.Writer
 	if srv.reader {

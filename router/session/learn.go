@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +44,38 @@ func (s *Session) learn(srv *server, e wire.Event, packet []byte) uint16 {
 		s.unplaced = true
 	}
 	s.after(srv, srv.walker.Status)
+	if _, bare := wire.ParseEOF(p); bare && !srv.reader && !srv.conn.Capabilities.Has(wire.DeprecateEOF) && s.transaction == route.NoTransaction {
+		s.unsaid = s.unsaid || s.req.class.Kind == route.Read || s.req.class.MayWrite()
+	}
 	return 0
+}
+
+// askPosition asks the writer for the position of what may have been written by a
+// statement that has answered with rows: INSERT ... RETURNING, a function or a view
+// behind which something writes. For a client that does not know the newer end of rows
+// (CLIENT_DEPRECATE_EOF) they end in a packet that has no room for it.
+func (s *Session) askPosition() error {
+	srv := s.writer
+	if srv == nil {
+		return errors.New("the connection is gone that knows the position of the last write")
+	}
+	ask := "SELECT @@last_gtid"
+	if !srv.conn.Greeting.MariaDB() {
+		ask = "DO 0" // its OK says what was not said yet
+	}
+	s.req.detour = true
+	a, err := srv.ask(wire.ComQuery, []byte(ask))
+	if err != nil {
+		return fmt.Errorf("ask for the position of the last write: %w", err)
+	}
+	s.unsaid = false
+	if ok, err := wire.ParseOK(a.end, srv.conn.Capabilities); err == nil {
+		s.tracked(srv, ok.Tracked)
+	}
+	if srv.conn.Greeting.MariaDB() && len(a.cell) > 0 { // something was written since this connection is there
+		s.wrote(srv, a.cell)
+	}
+	return nil
 }
 
 // after takes the status of a result that ended well.
@@ -124,7 +156,11 @@ func (s *Session) tracked(srv *server, t wire.Tracked) (changed bool) {
 
 // wrote takes the position of what was written.
 func (s *Session) wrote(srv *server, position []byte) {
-	if srv.reader || string(position) == s.position {
+	if srv.reader {
+		return
+	}
+	s.unsaid = false
+	if string(position) == s.position {
 		return
 	}
 	s.position = string(position)

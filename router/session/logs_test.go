@@ -69,11 +69,11 @@ func (j *journal) take() map[string]written {
 // ofTheRouter is what the router asks servers for itself, or says in other words
 // than its client: whom to end.
 var ofTheRouter = regexp.MustCompile(`^(SET SESSION session_track_system_variables='\*', session_track_schema=(1|IF\(@@global.init_connect=''.*\)),|SET SESSION ` + "`" +
-	`|SET NAMES \w+ COLLATE \w+|SELECT MASTER_GTID_WAIT\(|SET last_insert_id=\d+$|SELECT @@collation_connection$|SELECT CONCAT\('NAMES '|SELECT @@sql_mode$|SET SESSION sql_mode=(DEFAULT|'[A-Z_,]*')$|KILL )`)
+	`|SET NAMES \w+ COLLATE \w+|SELECT MASTER_GTID_WAIT\(|SET last_insert_id=\d+$|SELECT @@collation_connection$|SELECT @@last_gtid$|SELECT CONCAT\('NAMES '|SELECT @@sql_mode$|SET SESSION sql_mode=(DEFAULT|'[A-Z_,]*')$|KILL )`)
 
 // reading is how statements begin that a reader may be asked; a transaction that
 // only reads ends there, too.
-var reading = regexp.MustCompile(`(?is)^(/\*.*\*/ |# [^\n]*\n|SET STATEMENT [^(]* FOR )?(SELECT|SHOW|\(SELECT|VALUES|TABLE|WITH|DESC|DESCRIBE|EXPLAIN|CHECKSUM|HELP|DO|START TRANSACTION READ ONLY|COMMIT|ROLLBACK)\b`)
+var reading = regexp.MustCompile(`(?is)^(/\*.*\*/ |# [^\n]*\n|SET STATEMENT [^(]* FOR )?((?:\(\s*)*SELECT|SHOW|VALUES|TABLE|WITH|DESC|DESCRIBE|EXPLAIN|CHECKSUM|HELP|DO|START TRANSACTION (WITH CONSISTENT SNAPSHOT, )?READ ONLY|COMMIT|ROLLBACK)\b`)
 
 // locking is what no reader may be asked, outside of strings: to lock, to keep, or to
 // draw something.
@@ -81,12 +81,12 @@ var locking = regexp.MustCompile(`(?is)^[^'"]*(\bFOR\s+(UPDATE|SHARE)\b|LOCK\s+I
 
 // inReadOnly is what scripts do in a transaction that only reads: in vain, or with
 // variables that stay there.
-var inReadOnly = []string{"INSERT INTO t (a) VALUES ('no')", "CREATE TEMPORARY TABLE fails (a INT)", "SELECT MAX(a) INTO @v FROM t", "SELECT @w := COUNT(*) FROM t",
+var inReadOnly = []string{"INSERT INTO t (a) VALUES ('no')", "INSERT INTO t (a) VALUES (6)", "CREATE TEMPORARY TABLE fails (a INT)", "SELECT MAX(a) INTO @v FROM t", "SELECT @w := COUNT(*) FROM t",
 	"SET @u = 'set', @d = 1.50, @e = 1e3, @n = NULL, @h = X'41FF'", "SELECT @r := @r + 1, a FROM t, (SELECT @r := 0) AS first ORDER BY a"}
 
 // retried is what a reader refuses, because it writes in a way that nobody sees:
 // the one case in which a statement is sent to two servers.
-var retried = []string{"SELECT * FROM v"}
+var retried = []string{"SELECT * FROM v", "SELECT * FROM writing", "SELECT * FROM nexts"}
 
 // once says what is wrong with where statements went, given where they went when
 // there was only the writer. Empty: each went to one server, once, and what writes

@@ -97,6 +97,7 @@ type state struct {
 	settings    settings
 	schema      string
 	position    string // of the last write
+	unsaid      bool   // something may have been written by a statement whose answer had no room for the position
 	unplaced    bool   // something was written, and the server has told no position yet
 	insertID    uint64
 	option      []byte // of COM_SET_OPTION
