@@ -61,7 +61,7 @@ func (s *Session) askPosition() error {
 	}
 	ask := "SELECT @@last_gtid"
 	if !srv.conn.Greeting.MariaDB() {
-		ask = "DO 0" // its OK says what was not said yet
+		ask = "SELECT @@GLOBAL.gtid_executed" // it has no word for the session's own
 	}
 	s.req.detour = true
 	a, err := srv.ask(wire.ComQuery, []byte(ask))
@@ -69,10 +69,7 @@ func (s *Session) askPosition() error {
 		return fmt.Errorf("ask for the position of the last write: %w", err)
 	}
 	s.unsaid = false
-	if ok, err := wire.ParseOK(a.end, srv.conn.Capabilities); err == nil {
-		s.tracked(srv, ok.Tracked)
-	}
-	if srv.conn.Greeting.MariaDB() && len(a.cell) > 0 { // something was written since this connection is there
+	if len(a.cell) > 0 { // else nothing was written since this connection is there, or there are no GTIDs
 		s.wrote(srv, a.cell)
 	}
 	return nil

@@ -79,6 +79,33 @@ func TestOwnWriteIsWaitedForAtARealMySQL(t *testing.T) {
 	}
 }
 
+// TestWriteBehindRowsIsWaitedForAtARealMySQL: with an old client the end of rows has
+// no room for the position of what a function wrote.
+func TestWriteBehindRowsIsWaitedForAtARealMySQL(t *testing.T) {
+	r, admin := beforeMySQL(t)
+	for _, q := range []string{"SET GLOBAL log_bin_trust_function_creators=1",
+		"CREATE FUNCTION app.adds() RETURNS INT BEGIN INSERT INTO app.t (a) VALUES (9); RETURN 1; END"} {
+		if _, err := admin.Exec(q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+	for _, caps := range []string{"old", "new"} {
+		if _, err := admin.Exec("TRUNCATE mysql.general_log"); err != nil {
+			t.Fatal(err)
+		}
+		k, err := greet(r.address, capsOf[caps], "split", "secret", "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.answers("SELECT adds()", "SELECT COUNT(*) FROM t", "SELECT COUNT(*) FROM t")
+		k.close()
+		var n int
+		if err := admin.QueryRow("SELECT COUNT(*) FROM mysql.general_log WHERE command_type='Query' AND CONVERT(argument USING utf8mb4) LIKE 'SELECT WAIT\\_FOR%'").Scan(&n); err != nil || n != 1 {
+			t.Errorf("a client that is %s: it was waited %d times for the position: %v", caps, n, err)
+		}
+	}
+}
+
 // TestWithoutGTIDsARealMySQLIsReadFromTheWriter is the same where there are none.
 func TestWithoutGTIDsARealMySQLIsReadFromTheWriter(t *testing.T) {
 	r, admin := beforeMySQL(t)
