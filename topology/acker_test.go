@@ -171,3 +171,20 @@ func TestReignTakenAgainKeepsItsEarlierEpochs(t *testing.T) {
 		t.Errorf("%t: %v", ok, a.Reign)
 	}
 }
+
+// TestHostThatIsBeingAttachedIsNotAttachedOnceMore: what attaches it turns acknowledging
+// on itself. A second connection a moment later, in the middle of a transaction, has
+// left MariaDB with a relay log that it could not apply (error 1866).
+func TestHostThatIsBeingAttachedIsNotAttachedOnceMore(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		w := healthyWorld()
+		v := w.view(w.hosts[1], w.cluster())
+		v.Probe.Replication.Semi = false
+		if busy {
+			v.Busy = []Kind{Follow}
+		}
+		if _, sets := decides(v, SetSemi); sets == busy {
+			t.Errorf("it is being attached: %t; acknowledging is turned on: %t", busy, sets)
+		}
+	}
+}

@@ -69,13 +69,13 @@ var followRules = []Rule{
 	},
 	{
 		Name: "acknowledge",
-		Doc:  "A host is attached and acknowledges exactly while the writer counts on it: in the acker set as this very mysqld, or while a reign opens (R22, R37, R39).",
+		Doc:  "A host is attached and acknowledges exactly while the writer counts on it: in the acker set as this very mysqld, or while a reign opens (R22, R37, R39). One that is just being attached will acknowledge; to attach it once more in the middle of a transaction has torn a relay log (error 1866).",
 		When: func(v *View) (string, bool) {
 			why := "the writer does not count on this host"
 			if v.counted() {
 				why = "the writer counts on this host"
 			}
-			return why, v.replica() && v.open2follow() && v.Probe.Replication.Semi != v.counted() && !(v.counted() && v.astray())
+			return why, v.replica() && v.open2follow() && v.Probe.Replication.Semi != v.counted() && !(v.counted() && (v.astray() || v.busy(Follow)))
 		},
 		Then: func(v *View) []Action {
 			return one(Action{Kind: SetSemi, Epoch: v.Cluster.Epoch(), On: v.counted()})
