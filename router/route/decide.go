@@ -54,7 +54,7 @@ type Session struct {
 	Mode        Mode
 	Transaction Transaction
 	Autocommit  bool
-	Strict      bool // SERIALIZABLE, or the next transaction has settings of its own: reads belong to the writer
+	Strict      bool // SERIALIZABLE, the next transaction has settings of its own, or sql_auto_is_null: reads belong to the writer
 	Pins        Pin
 }
 
@@ -111,7 +111,7 @@ var SessionRules = []SessionRule{
 		func(c Class, _ Session) bool { return c.Hint == ToWriter }},
 	{"autocommit-off", Writer, "autocommit is off, so it belongs to a transaction that may write", false,
 		func(c Class, s Session) bool { return c.reads() && !s.Autocommit }},
-	{"strict", Writer, "the isolation of the session, or of its next transaction, asks for the writer", false,
+	{"strict", Writer, "the isolation of the session or of its next transaction, or sql_auto_is_null, asks for the writer", false,
 		func(c Class, s Session) bool { return c.reads() && s.Strict }},
 }
 

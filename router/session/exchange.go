@@ -149,7 +149,7 @@ func (s *Session) finished(srv *server, code uint16) {
 	if s.unheard {
 		s.hear(srv)
 	}
-	if s.unsaid && s.opt.Rules().AllReads { // others are to see it, too
+	if s.unsaid && s.opt.Rules().AllReads && (s.req.class.MayWrite() || s.req.retried) { // others are to see it, too
 		if err := s.askPosition(); err != nil {
 			s.ended = errors.Join(errGoodbye, err)
 		}

@@ -199,6 +199,8 @@ func (s *Session) variable(srv *server, name, value []byte) {
 	case "autocommit": // the status has it
 	case "tx_isolation", "transaction_isolation":
 		s.strict = bytes.EqualFold(value, []byte("SERIALIZABLE"))
+	case "sql_auto_is_null":
+		s.nullIsLast = string(value) == "ON" || string(value) == "1"
 	case "sql_mode":
 		s.ansi = bytes.Contains(value, []byte("ANSI_QUOTES"))
 		s.spaces = bytes.Contains(value, []byte("IGNORE_SPACE"))

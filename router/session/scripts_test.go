@@ -216,6 +216,11 @@ func (st *stage) act(k *talker, text string) error {
 		n, _ := strconv.Atoi(args[0])
 		before, after, _ := strings.Cut(strings.TrimPrefix(rest, args[0]+" "), "%")
 		k.query(before + strings.Repeat("x", n-len(before)-len(after)) + after)
+	case ":bigprepare": // likewise, prepared under a name
+		words := strings.SplitN(rest, " ", 3)
+		n, _ := strconv.Atoi(words[1])
+		before, after, _ := strings.Cut(words[2], "%")
+		k.prepare(words[0], before+strings.Repeat("x", n-len(before)-len(after))+after)
 	case ":file":
 		k.file = []byte(strings.ReplaceAll(rest, `\n`, "\n"))
 	case ":bigfile":

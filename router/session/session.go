@@ -88,6 +88,7 @@ type state struct {
 	transaction route.Transaction
 	pins        route.Pin
 	strict      bool   // SERIALIZABLE
+	nullIsLast  bool   // sql_auto_is_null: IS NULL finds the row that was inserted last, and only the writer's session knows which
 	next        bool   // SET TRANSACTION was said
 	coming      []byte // as the server reports it
 	ansi        bool   // "x" is a name; on MySQL, for MariaDB's status says it

@@ -131,9 +131,9 @@ func (s *Session) command() {
 	p := s.req.payload()
 	switch s.req.command {
 	case wire.ComQuery:
-		s.query(p[1:])
+		s.query(wire.Message(s.req.packet)[1:])
 	case wire.ComStmtPrepare:
-		s.prepare(p[1:])
+		s.prepare(wire.Message(s.req.packet)[1:])
 	case wire.ComStmtExecute, wire.ComStmtBulkExecute:
 		s.execute()
 	case wire.ComStmtFetch, wire.ComStmtReset, wire.ComStmtLongData, wire.ComStmtClose:
@@ -207,7 +207,7 @@ func (s *Session) simple(c route.Class) {
 func (s *Session) situation() route.Session {
 	return route.Session{
 		Mode: s.listen, Transaction: s.transaction, Autocommit: s.status.Has(wire.Autocommit),
-		Strict: s.strict || s.next, Pins: s.pins,
+		Strict: s.strict || s.next || s.nullIsLast, Pins: s.pins,
 	}
 }
 
