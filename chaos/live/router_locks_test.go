@@ -60,21 +60,7 @@ func TestTransactionOfAClientThatTheVIPHasLeftKeepsNoLocks(t *testing.T) {
 			if n%10 != 0 {
 				s.t.Errorf("half of a transaction was committed: %d", n)
 			}
-			s.until("both routers are up", func() error {
-				c, err := s.read()
-				if err != nil {
-					return err
-				}
-				for _, r := range c.Routers {
-					if !r.Value.Router.Up {
-						return fmt.Errorf("%s: %s", r.Value.Name, r.Value.Router.Why)
-					}
-				}
-				if len(c.Routers) != 2 {
-					return fmt.Errorf("%d are registered", len(c.Routers))
-				}
-				return nil
-			})
+			s.bothRouters()
 		})
 	}
 	s.well()

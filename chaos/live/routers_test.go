@@ -22,6 +22,29 @@ func beginRouted(t *testing.T) *stage {
 	return s
 }
 
+// bothRouters waits until both are registered, answer, and say that they are ready.
+func (s *stage) bothRouters() {
+	s.t.Helper()
+	s.until("both routers are registered and answer", func() error {
+		c, err := s.read()
+		if err != nil {
+			return err
+		}
+		for _, r := range c.Routers {
+			if !r.Value.Router.Up {
+				return fmt.Errorf("%s: %s", r.Value.Name, r.Value.Router.Why)
+			}
+			if says := r.Value.Says; says == nil || !says.Ready || says.Epoch != c.Epoch() || says.Version == "" {
+				return fmt.Errorf("%s says of itself: %+v", r.Value.Name, says)
+			}
+		}
+		if len(c.Routers) != 2 {
+			return fmt.Errorf("%d are registered", len(c.Routers))
+		}
+		return nil
+	})
+}
+
 // routerVIPAt waits until a router claims the router VIP and an application gets through
 // it, and returns who; not is who must not have it, is who must, both may be empty.
 func (s *stage) routerVIPAt(is, not string) string {
@@ -81,24 +104,7 @@ func TestRouterVIPLeavesARouterThatDoesNotGreet(t *testing.T) {
 			last, first := watch.handOver(from, to)
 			s.t.Logf("on the wire: nobody answered for %s", first.Sub(last).Round(time.Millisecond))
 			s.must(fault.after(from))
-			s.until("both routers are registered and answer", func() error {
-				c, err := s.read()
-				if err != nil {
-					return err
-				}
-				for _, r := range c.Routers {
-					if !r.Value.Router.Up {
-						return fmt.Errorf("%s: %s", r.Value.Name, r.Value.Router.Why)
-					}
-					if says := r.Value.Says; says == nil || !says.Ready || says.Epoch != c.Epoch() || says.Version == "" {
-						return fmt.Errorf("%s says of itself: %+v", r.Value.Name, says)
-					}
-				}
-				if len(c.Routers) != 2 {
-					return fmt.Errorf("%d are registered", len(c.Routers))
-				}
-				return nil
-			})
+			s.bothRouters()
 			if now := s.routerVIPAt("", ""); now != to {
 				s.t.Errorf("it went to %s without a cause", now)
 			}
