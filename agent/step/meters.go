@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mmm-ha/mmm/topology"
@@ -13,40 +14,64 @@ import (
 const lagMarks = 600
 
 // lagMeter knows how old the data of this host is: the age, by this host's own
-// clock, of the oldest position of the writer that it has not applied.
+// clock, of the oldest position that it has not applied. While somebody reigns
+// these are the positions of the writer; between two reigns, what the hosts that
+// live have received, for nothing is written then and nobody has more.
 type lagMeter struct {
-	epoch topology.Rev
-	marks []mark
+	epoch topology.Rev // of the reign that the marks are of; 0: between two reigns
+	marks []mark       // oldest first
 }
 
-// mark is a position of the writer and when this host learned of it.
+// mark is a position to be applied and when this host learned of it.
 type mark struct {
 	pos  gtid.Set
 	seen time.Time
 }
 
-// see notes the position that the writer reports.
+// see notes how far the data go now.
 func (m *lagMeter) see(c topology.Cluster, now time.Time) {
-	if m.epoch != c.Epoch() {
-		m.epoch, m.marks = c.Epoch(), nil
+	epoch, end := settled(c), dataEnd(c)
+	if epoch == 0 || epoch != m.epoch { // what the writer that was alone had may be lost
+		m.marks = slices.DeleteFunc(m.marks, func(k mark) bool { return !end.Contains(k.pos) })
 	}
-	rep, ok := c.Hosts[c.Writer.Value.ID]
-	if !c.Writer.Present() || !ok || rep.Value.Position.Empty() {
+	m.epoch = epoch
+	if n := len(m.marks); end.Empty() || n > 0 && m.marks[n-1].pos.Equal(end) {
 		return
 	}
-	if n := len(m.marks); n > 0 && m.marks[n-1].pos.Equal(rep.Value.Position) {
-		return
-	}
-	m.marks = append(m.marks, mark{rep.Value.Position, now})
+	m.marks = append(m.marks, mark{end, now})
 	if len(m.marks) > lagMarks {
 		m.marks = m.marks[1:]
 	}
 }
 
+// settled is the epoch of a reign whose writer takes writes; 0 between two reigns.
+func settled(c topology.Cluster) topology.Rev {
+	if c.Phase.Value.Step != topology.Ready {
+		return 0
+	}
+	return c.Epoch()
+}
+
+// dataEnd is where the data end that a reader is to have.
+func dataEnd(c topology.Cluster) gtid.Set {
+	if settled(c) != 0 {
+		return c.Hosts[c.Writer.Value.ID].Value.Position
+	}
+	var end gtid.Set
+	for _, h := range c.Hosts {
+		if h.Value.MySQL.Up {
+			end = end.Union(h.Value.Received)
+		}
+	}
+	return end
+}
+
 // of is the lag of a replica that has applied a position; nil when it cannot be
-// known, which is never zero.
+// known, which is never zero. Between two reigns nobody replicates.
 func (m *lagMeter) of(p topology.Probe, now time.Time) *topology.Duration {
-	if m.epoch == 0 || !p.Up || !p.Replication.Configured || p.Replication.IO != "Yes" || !p.Replication.SQL || len(m.marks) == 0 {
+	r := p.Replication
+	follows := r.Configured && r.IO == "Yes" && r.SQL
+	if !p.Up || len(m.marks) == 0 || m.epoch != 0 && !follows {
 		return nil
 	}
 	for len(m.marks) > 1 && p.Applied.Contains(m.marks[0].pos) {
@@ -94,7 +119,7 @@ func (m *checkMeter) sample(s *State, now time.Time) {
 	m.next = now.Add(samplePeriod)
 	limits := s.Cluster.Spec.Value.Checks
 	writer := s.Cluster.Writer
-	if settled := writer.Present() && s.Cluster.Phase.Value.Step == topology.Ready; !settled && len(m.checks) == 4 {
+	if settled(s.Cluster) == 0 && len(m.checks) == 4 {
 		return // between two reigns replication rests; the last verdict stands
 	}
 	if s.Term.Epoch != 0 || writer.Value.Name == s.Self && writer.Present() {

@@ -13,6 +13,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 func reigning(t *testing.T, rev topology.Rev, position string) topology.Cluster {
 	c := cluster()
 	c.Writer = topology.Entry[topology.Writer]{Rev: rev, Value: topology.Writer{ID: "id-2", Name: "db2"}}
+	c.Phase = topology.Entry[topology.Phase]{Rev: rev, Value: topology.Phase{Epoch: rev, Step: topology.Ready}}
 	c.Hosts["id-2"] = topology.Entry[topology.Report]{Rev: 1, Value: topology.Report{Name: "db2", Position: pos(t, position)}}
 	return c
 }
@@ -53,10 +54,9 @@ func TestUnknownLagIsNeverZero(t *testing.T) {
 		spoil func(m *lagMeter, p *topology.Probe)
 	}{
 		{"nothing was heard of the writer", func(m *lagMeter, _ *topology.Probe) { *m = lagMeter{} }},
-		{"there is no writer", func(m *lagMeter, _ *topology.Probe) { m.see(topology.Cluster{}, noon) }},
-		{"another reign has begun", func(m *lagMeter, _ *topology.Probe) {
-			c := cluster()
-			c.Writer.Rev = 9
+		{"there is no writer, and nobody else", func(m *lagMeter, _ *topology.Probe) { m.see(topology.Cluster{}, noon) }},
+		{"another reign has begun, whose writer has said nothing", func(m *lagMeter, _ *topology.Probe) {
+			c := reigning(t, 9, "")
 			m.see(c, noon)
 		}},
 		{"mysqld is down", func(_ *lagMeter, p *topology.Probe) { p.Up = false }},
@@ -72,6 +72,56 @@ func TestUnknownLagIsNeverZero(t *testing.T) {
 		if lag := m.of(p, noon.Add(time.Second)); lag != nil {
 			t.Errorf("%s: lag %s", tt.name, lag)
 		}
+	}
+}
+
+// between is a view of etcd after db2's reign: db2 is gone, and db1 and db3 say
+// what they have received.
+func between(t *testing.T, db1, db3 string) topology.Cluster {
+	c := cluster()
+	c.Writer = topology.Entry[topology.Writer]{}
+	for id, received := range map[topology.HostID]string{selfID: db1, "id-3": db3} {
+		c.Hosts[id] = topology.Entry[topology.Report]{Rev: 1, Value: topology.Report{MySQL: topology.Health{Up: true}, Received: pos(t, received)}}
+	}
+	return c
+}
+
+// Reads go on while there is no writer: who has applied all that is left is not
+// behind, whoever is behind gets older, and what went with the writer counts no more.
+func TestLagBetweenTwoReignsIsMeasuredByWhatIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name, applied, db1, db3 string
+		want                    time.Duration
+	}{
+		{"it has all", "0-2-20", "0-2-20", "0-2-20", 0},
+		{"it has all that is left of what the writer had", "0-2-19", "0-2-19", "0-2-18", 0},
+		{"it has received more than it applied", "0-2-19", "0-2-20", "0-2-20", 8 * time.Second},
+		{"another host has more", "0-2-20", "0-2-20", "0-2-25", 6 * time.Second},
+		{"it was late before", "0-2-5", "0-2-20", "0-2-20", 10 * time.Second},
+	} {
+		var m lagMeter
+		m.see(reigning(t, 7, "0-2-10"), noon)
+		m.see(reigning(t, 7, "0-2-20"), noon.Add(2*time.Second))
+		m.see(between(t, tt.db1, tt.db3), noon.Add(4*time.Second))
+		p := replicating(t, tt.applied)
+		p.Replication.IO = "No" // it bids
+		if lag := m.of(p, noon.Add(10*time.Second)); lag == nil || lag.D() != tt.want {
+			t.Errorf("%s: lag %v, want %s", tt.name, lag, tt.want)
+		}
+	}
+}
+
+// A replica that was late is no less late because another writer reigns.
+func TestLagOutlivesAReign(t *testing.T) {
+	var m lagMeter
+	m.see(reigning(t, 7, "0-2-10"), noon)
+	m.see(reigning(t, 7, "0-2-20"), noon.Add(2*time.Second))
+	m.see(reigning(t, 9, "0-2-15,1-2-1"), noon.Add(4*time.Second)) // the writer of epoch 7 lost some
+	if lag := m.of(replicating(t, "0-2-9"), noon.Add(10*time.Second)); lag == nil || lag.D() != 10*time.Second {
+		t.Errorf("lag %v, want 10s", lag)
+	}
+	if lag := m.of(replicating(t, "0-2-15,1-2-1"), noon.Add(10*time.Second)); lag == nil || *lag != 0 {
+		t.Errorf("lag %v of a replica that has all that the writer has", lag)
 	}
 }
 

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/mmm-ha/mmm/chaos/lab"
 	"github.com/mmm-ha/mmm/chaos/load"
+	"github.com/mmm-ha/mmm/topology"
 )
 
 // routerAddress is where a router itself listens.
@@ -100,5 +103,48 @@ func TestReadsThroughTheRouterSurviveTheirServers(t *testing.T) {
 		}
 	}
 	t.Logf("%d reads were answered while four servers died", answered())
+	s.well()
+}
+
+// Who only reads does not wait for a writer: while nobody may be one, readers that
+// have all that is left are read from, by sessions old and new.
+func TestReadsGoOnWithoutAWriter(t *testing.T) {
+	s := begin(t)
+	s.router()
+	s.write().more(30)
+	old, err := s.AppDB(lab.ClientHost, routed)
+	s.must(err)
+	defer func() { _ = old.Close() }()
+	s.must(old.PingContext(s.ctx))
+	writer, other, epoch := s.writer()
+	s.order("mode", "manual")
+	s.must(s.KillMysqld(s.ctx, writer, false))
+	s.awaitCluster("the reign is over", func(c topology.Cluster) error {
+		if c.Writer.Present() {
+			return fmt.Errorf("%s is still writer", c.Writer.Value.Name)
+		}
+		return nil
+	})
+	fresh, err := s.AppDB(lab.ClientHost, routed)
+	s.must(err)
+	defer func() { _ = fresh.Close() }()
+	slowest := time.Duration(0)
+	for range 100 { // 10 s, longer than readers.maxLag
+		for _, db := range []*sql.DB{old, fresh} {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
+			var n int
+			err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM app.t1").Scan(&n)
+			cancel()
+			s.must(err)
+			slowest = max(slowest, time.Since(began))
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("200 reads in 10 s without a writer, the slowest took %s", slowest.Round(time.Millisecond))
+	s.order("switchover", "--to", other)
+	s.awaitWriter(epoch)
+	s.order("mode", "active")
+	s.must(s.StartMysqld(s.ctx, writer))
 	s.well()
 }
